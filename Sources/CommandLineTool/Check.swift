@@ -1,0 +1,59 @@
+import Engine
+import Model
+import Planning
+
+/// One thing that verify looks at.
+struct Check {
+    let title: String
+    /// What is wrong; nil when nothing is.
+    let problem: String?
+    let why: String
+
+    var hasPassed: Bool { problem == nil }
+
+    /// Everything that a decision's plan asks for, and everything that is there beyond it.
+    static func checks(of decision: Decision) -> [Check] {
+        let changes = decision.changes.first?.changes ?? []
+        var checks = decision.plan.rules.map { planned in
+            Check(title: planned.rule.title, problem: problem(of: planned, in: changes), why: planned.why)
+        }
+        if decision.plan.needsRouteLocalnet {
+            checks.append(
+                Check(
+                    title: "\(Endpoint.routeLocalnet)=1", problem: decision.sysctl.map { "is \($0.from)" },
+                    why: decision.sysctl?.why ?? "the kernel delivers redirected requests to 127.0.0.1"))
+        }
+        return checks + decision.changes.flatMap { part in extra(part, chosen: decision.choice.backend) }
+    }
+
+    private static func problem(of planned: PlannedRule, in changes: [Change]) -> String? {
+        for change in changes {
+            switch change {
+            case .add(planned): return "is missing"
+            case .move(planned): return "is there, but others' rules come first"
+            case .alter(_, planned): return "was altered"
+            default: continue
+            }
+        }
+        return nil
+    }
+
+    private static func extra(_ part: BackendChanges, chosen: BackendKind) -> [Check] {
+        part.changes.compactMap { change in
+            switch change {
+            case .remove(let installed):
+                Check(
+                    title: installed.rule?.title ?? "a rule with our mark",
+                    problem: part.backend == chosen
+                        ? "is there but not asked for" : "is also in \(part.backend.rawValue)",
+                    why: "only what the mode asks for should be there, and in one backend")
+            case .repair(let text): Check(title: "structure", problem: text, why: "the rules take no effect so")
+            case .obstacle(let obstacle):
+                Check(
+                    title: "foreign content in our table", problem: obstacle.what,
+                    why: "only its owner can take it away: \(obstacle.advice)")
+            default: nil
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Model
+
+/// An option, with all that parsing and help need.
+struct Option: Sendable {
+    let name: String
+    /// A letter, as in `-q`; nil for none.
+    var short: Character?
+    /// What help calls its value; nil for an option without one.
+    var argument: String?
+    let summary: String
+    /// What holds without it, as help says.
+    var fallback: String?
+    /// The commands that take it; empty for all.
+    var commands: [Command] = []
+    /// Puts the value into the request. The value is empty for an option without one.
+    let take: @Sendable (inout Request, String) throws(Failure) -> Void
+
+    func belongs(to command: Command) -> Bool { commands.isEmpty || commands.contains(command) }
+}
+
+extension Command {
+    /// What it does, as help says.
+    var summary: String {
+        switch self {
+        case .apply: "make the host match"
+        case .diff: "print what apply would change; change nothing"
+        case .verify: "check the host; exit 1 where it does not match"
+        case .remove: "take back exactly what apply did"
+        case .status: "show what is live, with packet counters"
+        }
+    }
+
+    /// Whether it needs to know the modes.
+    var needsModes: Bool { self == .apply || self == .diff || self == .verify }
+}
+
+/// Every command and option. Parsing and help derive from this table.
+enum CommandTable {
+    private static let planning: [Command] = [.apply, .diff, .verify]
+
+    static let options: [Option] = ruleOptions + hostOptions + outputOptions
+
+    private static let ruleOptions: [Option] = [
+        Option(
+            name: "mode", argument: "LIST", summary: "network modes of the tasks: bridge, host, awsvpc; commas or repeated",
+            commands: planning,
+            take: { request, value throws(Failure) in
+                request.settings.modes.formUnion(try parseModes(value))
+            }),
+        Option(
+            name: "bridge-interface", argument: "PATTERN",
+            summary: "bridges whose containers are kept from IMDS; repeatable; '+' at the end is a wildcard",
+            fallback: "docker+", commands: planning,
+            take: { request, value throws(Failure) in
+                let pattern = try InterfacePattern(value)
+                if !request.namesBridges { request.settings.bridgeInterfaces = [] }
+                request.namesBridges = true
+                if !request.settings.bridgeInterfaces.contains(pattern) {
+                    request.settings.bridgeInterfaces.append(pattern)
+                }
+            }),
+        Option(
+            name: "imds-placement", argument: "WHERE",
+            summary: "early: before everybody's filter rules; documented: filter FORWARD at position 1, as in Amazon's manual",
+            fallback: "early", commands: planning,
+            take: { request, value throws(Failure) in
+                request.settings.metadataPlacement = try parse(value, "--imds-placement")
+            }),
+        Option(
+            name: "imds-action", argument: "ACTION",
+            summary: "drop, or reject: answer at once with a TCP reset or ICMP error (iptables: documented placement only)",
+            fallback: "drop", commands: planning,
+            take: { request, value throws(Failure) in
+                request.settings.metadataAction = try parse(value, "--imds-action")
+            }),
+        Option(
+            name: "allow-imds", summary: "leave the rules against IMDS out", commands: planning,
+            take: { request, _ in request.settings.allowsMetadata = true }),
+        Option(
+            name: "allow-offhost-introspection", summary: "leave the agent's introspection port open to other hosts",
+            commands: planning, take: { request, _ in request.settings.allowsOffhostIntrospection = true }),
+        Option(
+            name: "no-localhost-guard", summary: "leave services on 127.0.0.1 open to neighbours (CVE-2020-8558)",
+            commands: planning, take: { request, _ in request.settings.guardsLocalhost = false }),
+    ]
+
+    private static let hostOptions: [Option] = [
+        Option(
+            name: "backend", argument: "KIND",
+            summary: "nftables, iptables (the legacy kernel interface), or auto: where live rules are",
+            fallback: "auto", commands: planning,
+            take: { request, value throws(Failure) in
+                request.settings.backend = value == "auto" ? nil : try parse(value, "--backend", also: ["auto"])
+            }),
+        Option(
+            name: "persist", argument: "MECHANISM", summary: "none: until the next boot", fallback: "none",
+            commands: planning,
+            take: { _, value throws(Failure) in _ = try parse(value, "--persist") as Persistence }),
+        Option(
+            name: "wait", argument: "SECONDS", summary: "how long to wait for the xtables lock and for other writers",
+            fallback: "5",
+            take: { request, value throws(Failure) in request.settings.wait = try parseSeconds(value) }),
+    ]
+
+    private static let outputOptions: [Option] = [
+        Option(
+            name: "format", argument: "FORMAT", summary: "text or json", fallback: "text",
+            take: { request, value throws(Failure) in request.format = try parse(value, "--format") }),
+        Option(
+            name: "color", argument: "WHEN", summary: "auto, always or never; NO_COLOR is honoured", fallback: "auto",
+            take: { request, value throws(Failure) in request.color = try parse(value, "--color") }),
+        Option(
+            name: "quiet", short: "q", summary: "print errors only",
+            take: { request, _ in request.isQuiet = true }),
+        Option(
+            name: "verbose", short: "v", summary: "also say why this backend, and what else was found",
+            take: { request, _ in request.isVerbose = true }),
+        Option(
+            name: "help", short: "h", summary: "print this help, or a command's",
+            take: { request, _ in request.wantsHelp = true }),
+        Option(
+            name: "version", summary: "print the version",
+            take: { request, _ in request.wantsVersion = true }),
+    ]
+
+    private static func parse<Value: RawRepresentable<String> & CaseIterable>(
+        _ text: String, _ option: String, also others: [String] = []
+    ) throws(Failure) -> Value {
+        if let value = Value(rawValue: text) { return value }
+        let known = (Value.allCases.map(\.rawValue) + others).joined(separator: ", ")
+        throw .usage("\(option) does not know '\(text)'", advice: "it takes one of: \(known)")
+    }
+
+    private static func parseModes(_ text: String) throws(Failure) -> [Mode] {
+        var modes: [Mode] = []
+        for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+            if word.isEmpty {
+                throw .usage("--mode '\(text)' has an empty entry", advice: "give a list such as bridge,host")
+            }
+            modes.append(try parse(String(word), "--mode"))
+        }
+        return modes
+    }
+
+    /// A day: nobody waits longer for a lock on purpose.
+    private static let longestWait = 86400
+
+    private static func parseSeconds(_ text: String) throws(Failure) -> Int {
+        guard let seconds = Int(text), (0...longestWait).contains(seconds) else {
+            throw .usage(
+                "--wait does not take '\(text)'", advice: "give whole seconds from 0 to \(longestWait)")
+        }
+        return seconds
+    }
+}

@@ -1,0 +1,71 @@
+/// Help, derived from the command table.
+enum HelpText {
+    /// The help of a command, or of the whole program.
+    static func text(for command: Command?) -> String {
+        var lines: [String] = []
+        if let command {
+            lines.append("usage: ecs-netsetup \(command.rawValue) [OPTION...]")
+            lines.append("")
+            lines.append(command.summary + ".")
+        } else {
+            lines += [
+                "usage: ecs-netsetup COMMAND [OPTION...]",
+                "",
+                "Lets the containers of an Amazon ECS host reach their own credentials, and keeps them",
+                "from the host's.",
+                "",
+                "commands:",
+            ]
+            lines += columns(Command.allCases.map { ($0.rawValue, $0.summary) })
+        }
+        lines += ["", "options:"]
+        lines += columns(
+            CommandTable.options.filter { option in command.map(option.belongs) ?? true }.map { ($0.usage, $0.help) })
+        lines += [
+            "",
+            "exit status: 0 the host matches, 1 it does not, 2 trouble, 64 wrong usage",
+            "",
+            "example: ecs-netsetup apply --mode bridge",
+        ]
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static let width = 80
+
+    /// Two columns, the second wrapped.
+    private static func columns(_ rows: [(String, String)]) -> [String] {
+        let left = min(rows.map(\.0.count).max() ?? 0, 30)
+        return rows.flatMap { name, text in
+            wrap(text, width: width - left - 4).enumerated().map { index, line in
+                "  " + pad(index == 0 ? name : "", left) + "  " + line
+            }
+        }
+    }
+
+    private static func wrap(_ text: String, width: Int) -> [String] {
+        var lines: [String] = []
+        for word in text.split(separator: " ") {
+            if let last = lines.last, last.count + 1 + word.count <= width {
+                lines[lines.count - 1] = last + " " + word
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
+    }
+}
+
+/// Fills a text with blanks up to a width.
+func pad(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(width - text.count, 0))
+}
+
+extension Option {
+    /// `-q, --quiet` or `--mode LIST`.
+    var usage: String {
+        (short.map { "-\($0), " } ?? "") + "--" + name + (argument.map { " " + $0 } ?? "")
+    }
+
+    /// The summary with the default.
+    var help: String { summary + (fallback.map { " (default \($0))" } ?? "") }
+}

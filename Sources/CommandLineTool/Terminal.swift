@@ -1,0 +1,61 @@
+import Glibc
+import Model
+
+/// The two streams that this program writes to.
+enum Terminal {
+    /// Writes to standard output.
+    ///
+    /// - Throws: `Failure` when not all of it could be written, as to a full disk or a closed descriptor.
+    static func write(_ text: String) throws(Failure) {
+        guard writeAll(text, to: STDOUT_FILENO) else {
+            throw .system("cannot write to standard output", source: "write", errno: errno)
+        }
+    }
+
+    /// Writes a line to standard error. There is nobody to tell when that fails.
+    static func complain(_ text: String) { _ = writeAll("ecs-netsetup: \(text)\n", to: STDERR_FILENO) }
+
+    private static func writeAll(_ text: String, to file: CInt) -> Bool {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Whether standard output gets colours: asked for, or a terminal that is not dumb and `NO_COLOR` unset or empty
+    /// (no-color.org).
+    static func usesColor(_ mode: ColorMode) -> Bool {
+        switch mode {
+        case .always: true
+        case .never: false
+        case .auto:
+            isatty(STDOUT_FILENO) == 1 && (variable("NO_COLOR") ?? "").isEmpty && variable("TERM") != "dumb"
+        }
+    }
+
+    private static func variable(_ name: String) -> String? {
+        guard let value = unsafe getenv(name) else { return nil }
+        return unsafe String(cString: value)
+    }
+}
+
+/// Colours, or none. The codes are ECMA-48's "select graphic rendition".
+struct Palette {
+    let isColored: Bool
+
+    func green(_ text: String) -> String { paint(text, "32") }
+    func red(_ text: String) -> String { paint(text, "31") }
+    func yellow(_ text: String) -> String { paint(text, "33") }
+    func dim(_ text: String) -> String { paint(text, "2") }
+    func bold(_ text: String) -> String { paint(text, "1") }
+
+    private func paint(_ text: String, _ code: String) -> String {
+        isColored ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
+    }
+}

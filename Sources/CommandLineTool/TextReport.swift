@@ -1,0 +1,110 @@
+import Engine
+import Model
+import Planning
+
+/// Answers for people.
+struct TextReport {
+    let palette: Palette
+
+    /// The changes that a decision asks for, or that were made, with one summary line.
+    func changes(_ decision: Decision, request: Request, command: Command) -> String {
+        var lines = ChangeLine.lines(of: decision).flatMap(lines)
+        lines.append(summary(decision, request: request, command: command))
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func lines(_ change: ChangeLine) -> [String] {
+        let text = "\(change.sign.rawValue) \(change.text)"
+        let painted =
+            switch change.sign {
+            case .add: palette.green(text)
+            case .remove: palette.red(text)
+            case .alter: palette.yellow(text)
+            }
+        return [painted] + (change.why.map { [palette.dim("      \($0)")] } ?? [])
+    }
+
+    private func summary(_ decision: Decision, request: Request, command: Command) -> String {
+        let place = Self.place(decision, request)
+        let count = decision.changeCount
+        let changes = count == 1 ? "1 change" : "\(count) changes"
+        switch command {
+        case .remove:
+            return count == 0 ? "nothing to remove" : palette.bold("\(changes) made; nothing of ecs-netsetup is left")
+        case .apply:
+            return count == 0
+                ? "nothing to do: the host matches (\(place))"
+                : palette.bold("\(changes) made and read back: the host matches (\(place))")
+        default:
+            return count == 0
+                ? "no difference: the host matches (\(place))" : palette.bold("\(changes) to make (\(place))")
+        }
+    }
+
+    /// Every check with its outcome, failed ones with the reason, and one summary line.
+    func checks(_ decision: Decision, request: Request) -> String {
+        let checks = Check.checks(of: decision)
+        let width = checks.map(\.title.count).max() ?? 0
+        var lines = checks.flatMap { check -> [String] in
+            guard let problem = check.problem else { return [palette.green("ok  ") + "  " + check.title] }
+            return [
+                palette.red("FAIL") + "  " + pad(check.title, width) + "  " + palette.red(problem),
+                palette.dim("      \(check.why)"),
+            ]
+        }
+        let failed = checks.filter { !$0.hasPassed }.count
+        let place = Self.place(decision, request)
+        lines.append(
+            failed == 0
+                ? palette.bold("all \(checks.count) checks passed (\(place))")
+                : palette.bold("\(failed) of \(checks.count) checks failed (\(place))")
+                    + "; to mend: ecs-netsetup apply --mode \(Self.modes(request))")
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What is live, with counters.
+    func status(_ observation: Observation) -> String {
+        var lines: [String] = []
+        for installed in [observation.nftables, observation.iptables] where installed.holdsOurs {
+            let place = installed.backend == .nftables ? "table \(NftSpelling.table)" : "the stock tables"
+            lines.append(palette.bold("\(installed.backend.rawValue): \(installed.rules.count) rules in \(place)"))
+            lines.append(palette.dim("  \("packets".padded(leftTo: 10))  \("bytes".padded(leftTo: 12))  rule"))
+            for rule in installed.rules {
+                let packets = "\(rule.packets)".padded(leftTo: 10)
+                lines.append("  \(packets)  \("\(rule.bytes)".padded(leftTo: 12))  \(Self.title(rule))")
+            }
+            lines += (installed.defects + installed.obstacles.map(\.what)).map { palette.red("  \($0)") }
+        }
+        if lines.isEmpty { lines.append("no rule of ecs-netsetup is installed") }
+        let earlier = observation.earlierRouteLocalnet.map { " (\($0) before ecs-netsetup)" } ?? ""
+        lines.append("\(Endpoint.routeLocalnet) = \(observation.routeLocalnet)\(earlier)")
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Why this backend, and what else was found.
+    func evidence(_ choice: BackendChoice) -> String {
+        choice.evidence.map { palette.dim("backend  \($0)") + "\n" }.joined()
+    }
+
+    private static func title(_ installed: InstalledRule) -> String {
+        switch installed.content {
+        case .rule(let rule): rule.title
+        case .unknown(let text): text
+        }
+    }
+
+    private static func place(_ decision: Decision, _ request: Request) -> String {
+        "\(decision.choice.backend.rawValue), mode \(modes(request))"
+    }
+
+    static func modes(_ request: Request) -> String {
+        Mode.allCases.filter(request.settings.modes.contains).map(\.rawValue).joined(separator: ",")
+    }
+}
+
+extension String {
+    /// Blanks before the text, up to a width.
+    fileprivate func padded(leftTo width: Int) -> String {
+        String(repeating: " ", count: max(width - count, 0)) + self
+    }
+}

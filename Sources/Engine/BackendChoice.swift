@@ -1,0 +1,65 @@
+package import Model
+
+/// Which backend is used, and why.
+package struct BackendChoice: Hashable, Sendable {
+    package let backend: BackendKind
+    /// What spoke for it, and what was found besides; a sentence each, without full stops.
+    package let evidence: [String]
+
+    /// Chooses: what was asked for, else where Docker's rules are, else where other rules are, else where ours are,
+    /// else legacy where its tables exist, else nf_tables.
+    ///
+    /// - Throws: `Failure` of kind `.unsupported` when the kernel has not what is needed.
+    package static func choose(
+        requested: BackendKind?, nftables: InstalledRuleset, iptables: InstalledRuleset
+    ) throws(Failure) -> BackendChoice {
+        var (backend, reason) = preferred(requested: requested, nftables: nftables, iptables: iptables)
+        var evidence: [String] = []
+        if let missing = (backend == .nftables ? nftables : iptables).unavailable {
+            guard requested == nil, (backend == .nftables ? iptables : nftables).unavailable == nil else {
+                throw missing
+            }
+            backend = backend.other
+            reason = "this kernel has no \(backend.other.rawValue)"
+        }
+        evidence.append("\(backend.rawValue): \(reason)")
+        evidence += [nftables, iptables].map(found)
+        if nftables.holdsOurs, iptables.holdsOurs {
+            evidence.append("conflict: rules of ours are in both; apply leaves them in \(backend.rawValue) only")
+        }
+        return BackendChoice(backend: backend, evidence: evidence)
+    }
+
+    private static func preferred(
+        requested: BackendKind?, nftables: InstalledRuleset, iptables: InstalledRuleset
+    ) -> (BackendKind, String) {
+        if let requested { return (requested, "asked for with --backend") }
+        /// The one of the two for which the condition holds, unless it holds for both or neither.
+        func only(_ condition: (InstalledRuleset) -> Bool) -> BackendKind? {
+            condition(nftables) == condition(iptables) ? nil : condition(nftables) ? .nftables : .iptables
+        }
+        if let kind = only({ !$0.foreign.dockerTables.isEmpty }) { return (kind, "Docker's rules are there") }
+        if let kind = only({ $0.foreign.ruleCount > 0 }) { return (kind, "other live rules are there") }
+        if let kind = only(\.holdsOurs) { return (kind, "our own rules are there already") }
+        if nftables.foreign.ruleCount == 0, !nftables.holdsOurs, !iptables.liveTables.isEmpty {
+            return (.iptables, "its tables exist and nothing is in nf_tables")
+        }
+        return (.nftables, "nothing speaks for legacy iptables alone")
+    }
+
+    private static func found(_ installed: InstalledRuleset) -> String {
+        let name = installed.backend == .nftables ? "nf_tables" : "legacy iptables"
+        if let missing = installed.unavailable { return "\(name): \(missing.subject)" }
+        var words = ["\(installed.foreign.ruleCount) foreign rules"]
+        if !installed.foreign.dockerTables.isEmpty {
+            words.append("Docker in \(installed.foreign.dockerTables.joined(separator: ", "))")
+        }
+        if installed.holdsOurs { words.append("\(installed.rules.count) rules of ours") }
+        if installed.backend == .iptables {
+            words.append(
+                installed.liveTables.isEmpty
+                    ? "no table exists" : "tables \(installed.liveTables.joined(separator: ", "))")
+        }
+        return "\(name): \(words.joined(separator: ", "))"
+    }
+}

@@ -1,0 +1,34 @@
+package import Model
+
+/// The record of a kernel parameter's value from before this program changed it, so that `remove` can put it back.
+///
+/// The file also names the boot: a value from before a restart says nothing about the present.
+extension Host {
+    private var recordFolder: String { path("/var/lib/ecs-netsetup") }
+    private var recordPath: String { recordFolder + "/earlier-values" }
+    private static let bootKey = "boot_id"
+
+    /// The recorded value; nil when this program has not changed the parameter since the kernel started.
+    package func earlierValue(of name: String) throws(Failure) -> String? {
+        guard let text = try FileSystem.read(recordPath) else { return nil }
+        var values: [String: String] = [:]
+        for line in text.split(separator: "\n") {
+            guard let equals = line.firstIndex(of: "=") else { continue }
+            values[String(line[..<equals])] = String(line[line.index(after: equals)...])
+        }
+        return values[Self.bootKey] == (try bootIdentifier) ? values[name] : nil
+    }
+
+    /// Records a value. Called before the parameter is changed.
+    package func rememberEarlierValue(_ value: String, of name: String) throws(Failure) {
+        try FileSystem.makeFolder(recordFolder, mode: 0o755)
+        let text = "\(Self.bootKey)=\(try bootIdentifier)\n\(name)=\(value)\n"
+        try FileSystem.replace(recordPath, with: text, mode: 0o644)
+    }
+
+    /// Removes the record. Called after the parameter has its earlier value again.
+    package func forgetEarlierValues() throws(Failure) {
+        try FileSystem.remove(recordPath)
+        FileSystem.removeEmptyFolder(recordFolder)
+    }
+}

@@ -1,0 +1,87 @@
+import Glibc
+package import Model
+
+/// Holds our rules in the stock tables of the legacy interface, marked by their comments.
+package struct IptablesBackend: RulesetBackend {
+    package init() {}
+
+    package var kind: BackendKind { .iptables }
+
+    package func read() throws(Failure) -> InstalledRuleset {
+        var installed = InstalledRuleset(backend: kind)
+        for family in AddressFamily.allCases {
+            guard let live = try LiveTables.read(family) else { continue }
+            installed.liveTables += live.sorted().map { TableName(family: family, table: $0).description }
+            for name in StockTable.all where name.family == family && live.contains(name.table) {
+                let contents = TableContents(of: try TableHandle(name))
+                installed.rules += contents.ours.map(\.rule)
+                installed.foreign.merge(contents.foreign)
+            }
+        }
+        installed.holdsOurs = !installed.rules.isEmpty
+        return installed
+    }
+
+    package func commit(
+        _ rules: [Rule], replacing installed: InstalledRuleset, until deadline: Deadline
+    ) throws(Failure) {
+        // libiptc takes no lock by itself; without it, a writer that keeps the number of rules would be lost.
+        let lock = try XtablesLock(until: deadline)
+        try lock.whileHeld { () throws(Failure) in try commitLocked(rules, until: deadline) }
+    }
+
+    private func commitLocked(_ rules: [Rule], until deadline: Deadline) throws(Failure) {
+        let encoder = EntryEncoder(dnatRevision: KernelSupport.dnatRevision())
+        var done: [TableChange] = []
+        for name in try tables(for: rules) {
+            do throws(Failure) {
+                let change = TableChange(name, rules: rules.filter { StockTable.name(of: $0) == name })
+                if let undo = try change.commit(encoder, until: deadline) { done.append(undo) }
+            } catch {
+                throw undo(done, because: error, encoder, until: deadline)
+            }
+        }
+    }
+
+    /// The tables to write: those that get rules, and those that exist and may hold some.
+    private func tables(for rules: [Rule]) throws(Failure) -> [TableName] {
+        var tables: [TableName] = []
+        for name in StockTable.all {
+            let isLive = try LiveTables.read(name.family)?.contains(name.table) ?? false
+            if isLive || rules.contains(where: { StockTable.name(of: $0) == name }) { tables.append(name) }
+        }
+        // The guards go in first and come out last.
+        return rules.isEmpty ? tables.reversed() : tables
+    }
+
+    /// Takes back what was done, last first, and tells of it.
+    private func undo(
+        _ done: [TableChange], because failure: Failure, _ encoder: EntryEncoder, until deadline: Deadline
+    ) -> Failure {
+        var told: [String] = []
+        for change in done.reversed() {
+            do throws(Failure) {
+                _ = try change.commit(encoder, until: deadline)
+                told.append("table \(change.name.description) was put back")
+            } catch {
+                told.append("table \(change.name.description) could not be put back (\(error))")
+            }
+        }
+        if told.isEmpty { return failure }
+        return failure.with(kind: failure.kind, advice: ([failure.advice].compactMap { $0 } + told).joined(separator: "; "))
+    }
+}
+
+/// Which stock table and chain each place is.
+enum StockTable {
+    /// Every table that can hold rules of ours, in the order in which they are written.
+    static let all: [TableName] = ["mangle", "filter", "nat"].flatMap { table in
+        AddressFamily.allCases.filter { !($0 == .ipv6 && table == "nat") }.map { TableName(family: $0, table: table) }
+    }
+
+    static func name(of rule: Rule) -> TableName { TableName(family: rule.family, table: rule.place.stockChain.table) }
+
+    static func place(table: String, chain: String) -> Place? {
+        Place.allCases.first { $0.stockChain == (table, chain) }
+    }
+}

@@ -1,0 +1,34 @@
+import CLibiptc
+import Glibc
+import Model
+
+/// What the running kernel's legacy interface can do.
+enum KernelSupport {
+    /// The highest revision of DNAT that the kernel knows and this program writes. The corresponding socket option is
+    /// `IPT_SO_GET_REVISION_TARGET` (`linux/netfilter_ipv4/ip_tables.h`).
+    static func dnatRevision() -> DnatRevision {
+        let raw = socket(AF_INET, CInt(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), CInt(IPPROTO_RAW))
+        guard raw >= 0 else { return .range2 }
+        defer { close(raw) }
+        // struct xt_get_revision: the name, then the revision asked for.
+        var request = Array("DNAT".utf8)
+        request += [UInt8](repeating: 0, count: ExtensionHeader.nameSize - request.count) + [DnatRevision.range2.rawValue]
+        var length = socklen_t(request.count)
+        let answer = unsafe getsockopt(raw, CInt(IPPROTO_IP), CInt(IPT_BASE_CTL + 3), &request, &length)
+        return answer < 0 && errno == EPROTONOSUPPORT ? .ranges : .range2
+    }
+
+    /// Loads the kernel module of a family, as the stock tools do: unlike nf_tables, it does not come by itself.
+    ///
+    /// Runs `/sbin/modprobe` with fixed arguments and waits for it.
+    static func loadModule(_ family: AddressFamily) {
+        let module = family == .ipv4 ? "ip_tables" : "ip6_tables"
+        let words: [String] = ["modprobe", "-q", module]
+        var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
+        defer { unsafe arguments.forEach { unsafe free($0) } }
+        var child: pid_t = 0
+        var environment: [UnsafeMutablePointer<CChar>?] = unsafe [nil]
+        guard unsafe posix_spawn(&child, "/sbin/modprobe", nil, nil, &arguments, &environment) == 0 else { return }
+        while waitpid(child, nil, 0) < 0, errno == EINTR {}
+    }
+}

@@ -1,0 +1,137 @@
+import CLibiptc
+import Glibc
+import Model
+
+/// A stock table of one family.
+struct TableName: Hashable {
+    let family: AddressFamily
+    /// `filter`, `nat` or `mangle`.
+    let table: String
+
+    /// `ip filter`, `ip6 mangle`.
+    var description: String { "\(family == .ipv4 ? "ip" : "ip6") \(table)" }
+}
+
+/// A snapshot of a stock table with the changes made to it, freed when it goes out of scope. The corresponding C
+/// type is `struct xtc_handle`.
+@safe struct TableHandle: ~Copyable {
+    let name: TableName
+    private let handle: OpaquePointer
+
+    /// Takes a snapshot. Creates the table if the kernel does not have it yet, so ask `LiveTables` before merely
+    /// reading. The corresponding C function is `iptc_init`.
+    init(_ name: TableName) throws(Failure) {
+        let opened = name.family == .ipv4 ? unsafe iptc_init(name.table) : unsafe ip6tc_init(name.table)
+        guard let opened = unsafe opened else {
+            let number = errno
+            let isMissing = number == ENOPROTOOPT || number == ENOENT || number == EPROTONOSUPPORT
+            throw .system(
+                "cannot open table \(name.description)", source: name.family == .ipv4 ? "iptc_init" : "ip6tc_init",
+                errno: number, kind: isMissing ? .unsupported : .trouble,
+                advice: isMissing
+                    ? "this kernel has no legacy iptables (CONFIG_NETFILTER_XTABLES_LEGACY); use --backend nftables" : nil)
+        }
+        self.name = name
+        unsafe handle = opened
+    }
+
+    deinit {
+        if name.family == .ipv4 { unsafe iptc_free(handle) } else { unsafe ip6tc_free(handle) }
+    }
+
+    /// Whether the chain exists. The corresponding C function is `iptc_is_chain`.
+    func hasChain(_ chain: String) -> Bool {
+        (name.family == .ipv4 ? unsafe iptc_is_chain(chain, handle) : unsafe ip6tc_is_chain(chain, handle)) != 0
+    }
+
+    /// The names of all chains. The corresponding C functions are `iptc_first_chain` and `iptc_next_chain`.
+    func chains() -> [String] {
+        var chains: [String] = []
+        var next = name.family == .ipv4 ? unsafe iptc_first_chain(handle) : unsafe ip6tc_first_chain(handle)
+        while let chain = unsafe next {
+            chains.append(unsafe String(cString: chain))
+            unsafe next = name.family == .ipv4 ? unsafe iptc_next_chain(handle) : unsafe ip6tc_next_chain(handle)
+        }
+        return chains
+    }
+
+    /// The policy of a built-in chain. The corresponding C function is `iptc_get_policy`.
+    func policy(_ chain: String) -> String? {
+        var counters = xt_counters()
+        let policy =
+            name.family == .ipv4
+            ? unsafe iptc_get_policy(chain, &counters, handle) : unsafe ip6tc_get_policy(chain, &counters, handle)
+        guard let policy = unsafe policy else { return nil }
+        return unsafe String(cString: policy)
+    }
+
+    /// Gives every rule of a chain to `body`: its bytes in libiptc's memory, good during the call only, and a
+    /// closure that tells its target's name. The corresponding C functions are `iptc_first_rule`, `iptc_next_rule`
+    /// and `iptc_get_target`.
+    func forEachRule(in chain: String, _ body: (UnsafeRawBufferPointer, () -> String) -> Void) {
+        if name.family == .ipv4 {
+            var next = unsafe iptc_first_rule(chain, handle)
+            while let entry = unsafe next {
+                unsafe body(UnsafeRawBufferPointer(start: entry, count: Int(entry.pointee.next_offset))) {
+                    unsafe Self.string(iptc_get_target(entry, handle))
+                }
+                unsafe next = iptc_next_rule(entry, handle)
+            }
+        } else {
+            var next = unsafe ip6tc_first_rule(chain, handle)
+            while let entry = unsafe next {
+                unsafe body(UnsafeRawBufferPointer(start: entry, count: Int(entry.pointee.next_offset))) {
+                    unsafe Self.string(ip6tc_get_target(entry, handle))
+                }
+                unsafe next = ip6tc_next_rule(entry, handle)
+            }
+        }
+    }
+
+    /// Inserts an entry; position 0 is the head of the chain. The corresponding C function is `iptc_insert_entry`.
+    func insert(_ entry: [UInt8], into chain: String, at position: Int) throws(Failure) {
+        let done = unsafe entry.withUnsafeBytes { bytes -> CInt in
+            guard let start = bytes.baseAddress else { return 0 }
+            return switch name.family {
+            case .ipv4:
+                unsafe iptc_insert_entry(
+                    chain, start.assumingMemoryBound(to: ipt_entry.self), CUnsignedInt(position), handle)
+            case .ipv6:
+                unsafe ip6tc_insert_entry(
+                    chain, start.assumingMemoryBound(to: ip6t_entry.self), CUnsignedInt(position), handle)
+            }
+        }
+        if done == 0 { throw failure("insert a rule into", chain, "iptc_insert_entry") }
+    }
+
+    /// Deletes the entry at a position, counted from 0. The corresponding C function is `iptc_delete_num_entry`.
+    func delete(at position: Int, from chain: String) throws(Failure) {
+        let number = CUnsignedInt(position)
+        let done =
+            name.family == .ipv4
+            ? unsafe iptc_delete_num_entry(chain, number, handle)
+            : unsafe ip6tc_delete_num_entry(chain, number, handle)
+        if done == 0 { throw failure("delete a rule from", chain, "iptc_delete_num_entry") }
+    }
+
+    /// Replaces the kernel's table in one step. The corresponding C function is `iptc_commit`.
+    ///
+    /// - Throws: `Failure` of kind `.concurrentChange` when another writer was first.
+    func commit() throws(Failure) {
+        let done = name.family == .ipv4 ? unsafe iptc_commit(handle) : unsafe ip6tc_commit(handle)
+        if done == 0 {
+            throw .system(
+                "cannot replace table \(name.description)", source: "iptc_commit", errno: errno,
+                kind: errno == EAGAIN ? .concurrentChange : .trouble)
+        }
+    }
+
+    private func failure(_ verb: String, _ chain: String, _ function: String) -> Failure {
+        .system("cannot \(verb) \(name.description) \(chain)", source: function, errno: errno)
+    }
+
+    private static func string(_ text: UnsafePointer<CChar>?) -> String {
+        guard let text = unsafe text else { return "" }
+        return unsafe String(cString: text)
+    }
+}

@@ -1,0 +1,65 @@
+import Glibc
+
+/// The address family that a rule speaks about.
+package enum AddressFamily: String, Sendable, CaseIterable {
+    case ipv4
+    case ipv6
+
+    /// The length of an address, in bytes.
+    package var addressLength: Int { self == .ipv4 ? 4 : 16 }
+
+    /// `AF_INET` or `AF_INET6` (`<sys/socket.h>`).
+    package var number: CInt { self == .ipv4 ? AF_INET : AF_INET6 }
+}
+
+/// An address with a prefix length, as in `169.254.169.254/32`.
+package struct IPPrefix: Hashable, Sendable, CustomStringConvertible {
+    /// The address in network byte order: 4 or 16 bytes.
+    package let bytes: [UInt8]
+    /// The number of leading bits that count: 0 to 32, or 0 to 128.
+    package let length: Int
+
+    /// A prefix of raw bytes; nil when the byte count is neither 4 nor 16 or the length does not fit it.
+    package init?(bytes: [UInt8], length: Int) {
+        guard bytes.count == 4 || bytes.count == 16, (0...bytes.count * 8).contains(length) else { return nil }
+        self.bytes = bytes
+        self.length = length
+    }
+
+    /// A prefix of raw bytes and a network mask; nil when the mask's one bits are not contiguous.
+    package init?(bytes: [UInt8], mask: [UInt8]) {
+        let length = mask.reduce(0) { $0 + $1.nonzeroBitCount }
+        guard bytes.count == mask.count, mask == Self.mask(length: length, count: mask.count) else { return nil }
+        self.init(bytes: bytes, length: length)
+    }
+
+    /// An IPv4 prefix from its four bytes.
+    package init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, length: UInt8 = 32) {
+        bytes = [a, b, c, d]
+        self.length = min(Int(length), 32)
+    }
+
+    package var family: AddressFamily { bytes.count == 4 ? .ipv4 : .ipv6 }
+
+    /// Whether every bit counts, so that this is one host.
+    package var isHost: Bool { length == bytes.count * 8 }
+
+    /// The network mask in network byte order.
+    package var mask: [UInt8] { Self.mask(length: length, count: bytes.count) }
+
+    private static func mask(length: Int, count: Int) -> [UInt8] {
+        (0..<count).map { index in
+            let bits = min(max(length - index * 8, 0), 8)
+            return bits == 0 ? 0 : 0xff << UInt8(8 - bits)
+        }
+    }
+
+    /// The address without its length, as `inet_ntop` writes it.
+    package var address: String {
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        guard unsafe inet_ntop(family.number, bytes, &text, socklen_t(text.count)) != nil else { return "?" }
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    package var description: String { "\(address)/\(length)" }
+}

@@ -1,0 +1,28 @@
+import Glibc
+
+/// A moment on the monotonic clock after which waiting ends.
+package struct Deadline: Sendable {
+    private let nanoseconds: UInt64
+
+    /// A deadline that many seconds from now. `CLOCK_MONOTONIC`, so that setting the clock does not move it.
+    package init(seconds: Int) {
+        nanoseconds = Self.now() + UInt64(max(seconds, 0)) * 1_000_000_000
+    }
+
+    package var hasPassed: Bool { Self.now() >= nanoseconds }
+
+    /// Sleeps for some milliseconds, but not past the deadline. The corresponding C function is `nanosleep`.
+    package func pause(milliseconds: UInt64) {
+        let now = Self.now()
+        guard now < nanoseconds else { return }
+        let length = min(milliseconds * 1_000_000, nanoseconds - now)
+        var time = timespec(tv_sec: Int(length / 1_000_000_000), tv_nsec: Int(length % 1_000_000_000))
+        _ = unsafe nanosleep(&time, nil)
+    }
+
+    private static func now() -> UInt64 {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}

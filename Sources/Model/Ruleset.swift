@@ -1,0 +1,90 @@
+/// One of our rules as the kernel holds it.
+package struct InstalledRule: Hashable, Sendable {
+    package enum Content: Hashable, Sendable {
+        case rule(Rule)
+        /// A rule with our mark that holds something this program never writes; the text says what.
+        case unknown(String)
+    }
+
+    package let content: Content
+    /// Whether a rule of somebody else stands ahead of it in its chain.
+    package let hasForeignRuleAhead: Bool
+    package let packets: UInt64
+    package let bytes: UInt64
+
+    package init(_ content: Content, hasForeignRuleAhead: Bool = false, packets: UInt64 = 0, bytes: UInt64 = 0) {
+        self.content = content
+        self.hasForeignRuleAhead = hasForeignRuleAhead
+        self.packets = packets
+        self.bytes = bytes
+    }
+
+    /// The rule, unless something in it is unknown.
+    package var rule: Rule? {
+        if case .rule(let rule) = content { rule } else { nil }
+    }
+}
+
+/// What other people's rules say about the host, as far as the choice of a backend and the notes need it.
+package struct ForeignRules: Hashable, Sendable {
+    /// The number of rules that are not ours. A jump counts as one.
+    package var ruleCount = 0
+    /// The tables that have chains or rules of Docker's, as the stock tool names them.
+    package var dockerTables: [String] = []
+    /// The chains through which delivered packets pass and which drop what no rule accepted.
+    package var droppingInputChains: [String] = []
+
+    package init() {}
+}
+
+/// Something in our own table that is not ours, and that a change would lose or cannot pass.
+package struct Obstacle: Hashable, Sendable {
+    package let what: String
+    /// How its owner takes it away.
+    package let advice: String
+
+    package init(_ what: String, advice: String) {
+        self.what = what
+        self.advice = advice
+    }
+}
+
+/// What one backend found on the host.
+package struct InstalledRuleset: Sendable {
+    package let backend: BackendKind
+    /// Why the kernel cannot do this backend; nil when it can.
+    package var unavailable: Failure?
+    /// Whether anything of ours is there, be it an empty table.
+    package var holdsOurs = false
+    package var rules: [InstalledRule] = []
+    /// What is wrong with the structure that carries the rules, such as a dormant table.
+    package var defects: [String] = []
+    package var obstacles: [Obstacle] = []
+    package var foreign = ForeignRules()
+    /// The stock tables that exist, whatever they hold; only legacy iptables has such.
+    package var liveTables: [String] = []
+    /// The ruleset's generation when it was read (`NFTA_GEN_ID`); 0 where the backend has none.
+    package var generation: UInt32 = 0
+
+    package init(backend: BackendKind) { self.backend = backend }
+}
+
+/// A kernel interface that can hold our rules.
+package protocol RulesetBackend: Sendable {
+    var kind: BackendKind { get }
+
+    /// Reads what is installed. Changes nothing on the host, loads no module, creates no table.
+    ///
+    /// - Throws: `Failure`, when it could not be told. A kernel that lacks the backend is no failure but said in
+    ///   the result.
+    func read() throws(Failure) -> InstalledRuleset
+
+    /// Makes the kernel hold exactly these rules of ours, in one transaction; none of them takes ours away.
+    ///
+    /// - Parameters:
+    ///   - rules: the desired rules, in order within each place.
+    ///   - installed: what `read` found, on which the caller's decision rests.
+    ///   - deadline: when to stop waiting for a lock.
+    /// - Throws: `Failure` of kind `.concurrentChange` or `.outcomeUnknown` when the caller must read again.
+    func commit(_ rules: [Rule], replacing installed: InstalledRuleset, until deadline: Deadline) throws(Failure)
+}

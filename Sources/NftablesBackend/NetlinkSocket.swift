@@ -1,0 +1,102 @@
+import CLibmnl
+import Glibc
+import Model
+
+/// A netlink socket to netfilter, closed when it goes out of scope. The corresponding C type is `struct mnl_socket`.
+@safe struct NetlinkSocket: ~Copyable {
+    private let socket: OpaquePointer
+
+    /// Opens a socket. The corresponding C functions are `mnl_socket_open2` and `mnl_socket_bind`.
+    ///
+    /// - Throws: `Failure`, of kind `.unsupported` where the kernel has no netfilter netlink.
+    init() throws(Failure) {
+        // Non-blocking, because the kernel has queued every answer by the time that sending returns.
+        guard let opened = unsafe mnl_socket_open2(NETLINK_NETFILTER, CInt(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
+        else {
+            throw .system(
+                "cannot open a netlink socket to nf_tables", source: "mnl_socket_open2", errno: errno,
+                kind: errno == EPROTONOSUPPORT || errno == EAFNOSUPPORT ? .unsupported : .trouble)
+        }
+        guard unsafe mnl_socket_bind(opened, 0, MNL_SOCKET_AUTOPID) == 0 else {
+            let number = errno
+            _ = unsafe mnl_socket_close(opened)
+            throw .system("cannot bind a netlink socket", source: "mnl_socket_bind", errno: number)
+        }
+        unsafe socket = opened
+    }
+
+    deinit { _ = unsafe mnl_socket_close(socket) }
+
+    /// Sends one or more whole messages. The corresponding C function is `mnl_socket_sendto`.
+    func send(_ bytes: [UInt8]) throws(Failure) {
+        guard unsafe mnl_socket_sendto(socket, bytes, bytes.count) == bytes.count else {
+            throw .system("cannot send to nf_tables", source: "mnl_socket_sendto", errno: errno)
+        }
+    }
+
+    /// Receives the next datagram; nil when no more is queued. The corresponding C function is `mnl_socket_recvfrom`.
+    ///
+    /// - Throws: `Failure` of kind `.outcomeUnknown` when the kernel had to drop answers.
+    func receive(into buffer: UnsafeMutableRawBufferPointer) throws(Failure) -> Int? {
+        while true {
+            let count = unsafe mnl_socket_recvfrom(socket, buffer.baseAddress, buffer.count)
+            if count > 0 { return count }
+            switch errno {
+            case EAGAIN: return nil
+            case EINTR: continue
+            case let number:
+                throw .system(
+                    "cannot read the answer of nf_tables", source: "mnl_socket_recvfrom", errno: number,
+                    kind: number == ENOBUFS ? .outcomeUnknown : .trouble)
+            }
+        }
+    }
+}
+
+/// What an exchange with the kernel brought.
+@unsafe enum NetlinkMessage {
+    /// A message of nf_tables: its type without the subsystem, and its header for libnftnl to parse.
+    case object(type: UInt16, header: UnsafePointer<nlmsghdr>)
+    /// An acknowledgement (0) or an error number for the message with this sequence number.
+    case result(sequence: UInt32, errno: CInt)
+    /// The end of a dump.
+    case done
+    /// The dump was disturbed by a change (`NLM_F_DUMP_INTR`).
+    case interrupted
+}
+
+extension NetlinkSocket {
+    /// Larger than any datagram that nf_tables sends (`NLMSG_GOODSIZE` is a page; dumps use up to 32 KiB).
+    private static let bufferSize = 64 * 1024
+
+    /// Reads every queued message and gives each to `body`. Header pointers are good during the call only.
+    func receiveAll(_ body: (NetlinkMessage) throws(Failure) -> Void) throws(Failure) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 8)
+        defer { unsafe buffer.deallocate() }
+        while let count = unsafe try receive(into: buffer) {
+            guard let start = buffer.baseAddress else { return }
+            var left = CInt(count)
+            var header = unsafe start.assumingMemoryBound(to: nlmsghdr.self)
+            while unsafe mnl_nlmsg_ok(header, left) {
+                unsafe try body(Self.classify(header))
+                guard let next = unsafe mnl_nlmsg_next(header, &left) else { break }
+                unsafe header = next
+            }
+        }
+    }
+
+    private static func classify(_ header: UnsafeMutablePointer<nlmsghdr>) -> NetlinkMessage {
+        if unsafe header.pointee.nlmsg_flags & UInt16(NLM_F_DUMP_INTR) != 0 { return unsafe .interrupted }
+        switch unsafe CInt(header.pointee.nlmsg_type) {
+        case NLMSG_ERROR:
+            guard unsafe mnl_nlmsg_get_payload_len(header) >= MemoryLayout<nlmsgerr>.size,
+                let payload = unsafe mnl_nlmsg_get_payload(header)
+            else { return unsafe .result(sequence: 0, errno: EBADMSG) }
+            let error = unsafe payload.load(as: nlmsgerr.self)
+            return unsafe .result(sequence: error.msg.nlmsg_seq, errno: -error.error)
+        case NLMSG_DONE: return unsafe .done
+        default:
+            return unsafe .object(type: header.pointee.nlmsg_type & 0xff, header: UnsafePointer(header))
+        }
+    }
+}

@@ -1,0 +1,180 @@
+import CLibnftnl
+import Model
+
+/// Reads the expressions of one rule back into a `Rule`, and says what it does not understand.
+struct RuleDecoder {
+    /// A rule read back, and its counter.
+    struct Result: Equatable {
+        let content: InstalledRule.Content
+        let packets: UInt64
+        let bytes: UInt64
+    }
+
+    /// What a register holds.
+    private enum Value {
+        case meta(UInt32)
+        case payload(base: UInt32, offset: UInt32, length: UInt32)
+        case connection(UInt32)
+        indirect case masked(Value, mask: [UInt8])
+        case data([UInt8])
+    }
+
+    /// Why decoding stopped: the words for what was not understood.
+    private struct NotOurs: Error { let what: String }
+
+    private let place: Place
+    private var family: AddressFamily?
+    private var registers: [UInt32: Value] = [:]
+    private var matches: [Match] = []
+    private var action: Action?
+    private var counter: (packets: UInt64, bytes: UInt64)?
+
+    /// Decodes the expressions of a rule that stands at a place of a table of this layout.
+    static func decode(
+        _ expressions: [Expression], at place: Place, in layout: TableLayout, comment: String
+    ) -> Result {
+        var decoder = RuleDecoder(place: place, layout: layout)
+        let content: InstalledRule.Content
+        do throws(NotOurs) {
+            for expression in expressions { try decoder.take(expression) }
+            content = .rule(try decoder.rule(comment: comment))
+        } catch {
+            content = .unknown("\"\(comment)\" in \(layout.description) \(place.rawValue) has \(error.what)")
+        }
+        return Result(
+            content: content, packets: decoder.counter?.packets ?? 0, bytes: decoder.counter?.bytes ?? 0)
+    }
+
+    private init(place: Place, layout: TableLayout) {
+        self.place = place
+        family = layout.needsFamilyMatch ? nil : layout.ruleFamilies.first
+    }
+
+    private func rule(comment: String) throws(NotOurs) -> Rule {
+        guard let family else { throw NotOurs(what: "no address family") }
+        guard let action else { throw NotOurs(what: "no verdict") }
+        if counter == nil { throw NotOurs(what: "no counter") }
+        return Rule(place: place, family: family, matches: mergedStates(), action: action, comment: comment)
+    }
+
+    /// nf_tables asks for states and for the NAT status one after the other; a negated pair is one condition of ours.
+    private func mergedStates() -> [Match] {
+        matches.reduce(into: []) { merged, match in
+            if case .connectionState(let state, true) = match,
+                case .connectionState(let previous, true)? = merged.last
+            {
+                merged[merged.count - 1] = .connectionState(previous.union(state), negated: true)
+            } else {
+                merged.append(match)
+            }
+        }
+    }
+
+    private mutating func take(_ expression: Expression) throws(NotOurs) {
+        if action != nil { throw NotOurs(what: "more after the verdict") }
+        switch expression {
+        case .meta(let key, let register): registers[register] = .meta(key)
+        case .payload(let base, let offset, let length, let register):
+            registers[register] = .payload(base: base, offset: offset, length: length)
+        case .connection(let key, let register): registers[register] = .connection(key)
+        case .immediate(let register, let data): registers[register] = .data(data)
+        case .bitwise(let source, let destination, let mask, let xor):
+            guard let value = registers[source], xor.allSatisfy({ $0 == 0 }) else {
+                throw NotOurs(what: "unknown bitwise operation")
+            }
+            registers[destination] = .masked(value, mask: mask)
+        case .compare(let operation, let register, let data):
+            try compare(registers[register], operation: operation, data: data)
+        case .counter(let packets, let bytes):
+            if counter != nil { throw NotOurs(what: "two counters") }
+            counter = (packets, bytes)
+        case .verdict, .nat, .redirect, .reject: action = try decodeAction(expression)
+        case .unknown(let name): throw NotOurs(what: "unknown expression '\(name)'")
+        }
+    }
+
+    private mutating func compare(_ value: Value?, operation: UInt32, data: [UInt8]) throws(NotOurs) {
+        guard operation == ExpressionCodec.equal || operation == ExpressionCodec.notEqual else {
+            throw NotOurs(what: "unknown comparison")
+        }
+        let negated = operation == ExpressionCodec.notEqual
+        switch value {
+        case .meta(NFT_META_NFPROTO.rawValue) where !negated:
+            let named = AddressFamily.allCases.first { [ExpressionCodec.protocolNumber($0)] == data }
+            guard let named, family == nil || family == named else { throw NotOurs(what: "unknown family") }
+            family = named
+        case .meta(NFT_META_L4PROTO.rawValue) where !negated && data == [6]: matches.append(.tcp)
+        case .meta(NFT_META_IIFNAME.rawValue):
+            matches.append(.inInterface(try interface(data), negated: negated))
+        case .payload(NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, 2, 2) where !negated && data.count == 2:
+            matches.append(.tcpDestinationPort(Self.number(data)))
+        case .payload(NFT_PAYLOAD_NETWORK_HEADER.rawValue, let offset, let length):
+            try address(offset: offset, bytes: data, bits: Int(length) * 8, negated: negated)
+        case .masked(.payload(NFT_PAYLOAD_NETWORK_HEADER.rawValue, let offset, _), let mask):
+            guard let prefix = IPPrefix(bytes: data, mask: mask) else { throw NotOurs(what: "unknown address mask") }
+            try address(offset: offset, bytes: data, bits: prefix.length, negated: negated)
+        case .masked(.connection(let key), let mask) where data.allSatisfy { $0 == 0 }:
+            matches.append(.connectionState(try state(key, mask), negated: !negated))
+        default: throw NotOurs(what: "unknown condition")
+        }
+    }
+
+    private mutating func address(offset: UInt32, bytes: [UInt8], bits: Int, negated: Bool) throws(NotOurs) {
+        guard let family else { throw NotOurs(what: "an address without its family") }
+        let padding = [UInt8](repeating: 0, count: max(family.addressLength - bytes.count, 0))
+        guard let prefix = IPPrefix(bytes: bytes + padding, length: bits), prefix.family == family else {
+            throw NotOurs(what: "unknown address")
+        }
+        if offset == ExpressionCodec.addressOffset(family, source: true) {
+            matches.append(.source(prefix, negated: negated))
+        } else if offset == ExpressionCodec.addressOffset(family, source: false), !negated {
+            matches.append(.destination(prefix))
+        } else {
+            throw NotOurs(what: "unknown header field")
+        }
+    }
+
+    private func interface(_ data: [UInt8]) throws(NotOurs) -> InterfacePattern {
+        let name = String(decoding: data.prefix { $0 != 0 }, as: UTF8.self)
+        if name.isEmpty { throw NotOurs(what: "no interface name") }
+        return InterfacePattern(name: name, isWildcard: data.last != 0)
+    }
+
+    private func state(_ key: UInt32, _ mask: [UInt8]) throws(NotOurs) -> ConnectionState {
+        if key == NFT_CT_STATUS.rawValue, mask == ExpressionCodec.native(ExpressionCodec.destinationNat) {
+            return .dnat
+        }
+        let states = ExpressionCodec.stateBits
+        for first in 0..<(1 << states.count) where key == NFT_CT_STATE.rawValue {
+            let chosen = states.enumerated().filter { first & (1 << $0.offset) != 0 }.map(\.element)
+            if mask == ExpressionCodec.native(chosen.reduce(0) { $0 | $1.1 }), !chosen.isEmpty {
+                return chosen.reduce(into: []) { $0.insert($1.0) }
+            }
+        }
+        throw NotOurs(what: "unknown connection state")
+    }
+
+    private func decodeAction(_ expression: Expression) throws(NotOurs) -> Action {
+        switch expression {
+        case .verdict(NF_ACCEPT): return .accept
+        case .verdict(NF_DROP): return .drop
+        case .reject(NFT_REJECT_TCP_RST.rawValue, _): return .reject(.tcpReset)
+        case .reject(NFT_REJECT_ICMP_UNREACH.rawValue, let code):
+            guard let family, code == ExpressionCodec.prohibitedCode(family) else { break }
+            return .reject(.adminProhibited)
+        case .nat(NFT_NAT_DNAT.rawValue, let number, let address, let port, ExpressionCodec.natFlags):
+            guard let family, number == UInt32(ExpressionCodec.protocolNumber(family)),
+                case .data(let bytes)? = registers[address], case .data(let portBytes)? = registers[port],
+                let prefix = IPPrefix(bytes: bytes, length: bytes.count * 8), portBytes.count == 2
+            else { break }
+            return .dnat(to: prefix, port: Self.number(portBytes))
+        case .redirect(let port, ExpressionCodec.redirectFlags):
+            guard case .data(let bytes)? = registers[port], bytes.count == 2 else { break }
+            return .redirect(port: Self.number(bytes))
+        default: break
+        }
+        throw NotOurs(what: "unknown verdict")
+    }
+
+    private static func number(_ bytes: [UInt8]) -> UInt16 { UInt16(bytes[0]) << 8 | UInt16(bytes[1]) }
+}

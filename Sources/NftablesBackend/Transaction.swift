@@ -1,0 +1,109 @@
+import CLibmnl
+import CLibnftnl
+import Glibc
+import Model
+
+/// One atomic batch of nf_tables.
+struct Transaction {
+    private var request = RequestBuilder()
+
+    /// A batch that fails with ERESTART unless the ruleset is still of this generation.
+    init(generation: UInt32) { request.beginBatch(generation: generation) }
+
+    /// Deletes a table with everything in it.
+    mutating func deleteTable(_ layout: TableLayout) {
+        appendTable(NFT_MSG_DELTABLE, layout, flags: 0, subject: "delete table \(layout.description)")
+    }
+
+    /// Creates a table with its chains and rules.
+    mutating func createTable(_ layout: TableLayout, rules: [Rule]) throws(Failure) {
+        appendTable(NFT_MSG_NEWTABLE, layout, flags: NLM_F_CREATE, subject: "create table \(layout.description)")
+        for chain in layout.chains(for: rules) { createChain(chain, in: layout) }
+        for rule in rules { try createRule(rule, in: layout) }
+    }
+
+    /// Sends the batch and reads every answer.
+    ///
+    /// - Throws: `Failure`: the first error in the order of the messages; nothing was changed then, unless its
+    ///   kind is `.outcomeUnknown`.
+    consuming func commit() throws(Failure) {
+        request.endBatch()
+        let socket = try NetlinkSocket()
+        try socket.send(request.bytes)
+        var acknowledged = 0
+        var first: (sequence: UInt32, errno: CInt)?
+        unsafe try socket.receiveAll { message throws(Failure) in
+            guard case .result(let sequence, let number) = unsafe message else { return }
+            if number == 0 {
+                acknowledged += 1
+            } else if first.map({ sequence < $0.sequence }) ?? true {
+                first = (sequence, number)
+            }
+        }
+        if let first { throw failure(sequence: first.sequence, errno: first.errno) }
+        if acknowledged < request.subjects.count {
+            throw Failure(
+                .outcomeUnknown,
+                "nf_tables acknowledged \(acknowledged) of \(request.subjects.count) messages")
+        }
+    }
+
+    /// The failure for an error number; sequence 0 is the batch as a whole.
+    private func failure(sequence: UInt32, errno number: CInt) -> Failure {
+        let index = Int(sequence) - 1
+        let subject = request.subjects.indices.contains(index) ? request.subjects[index] : "change the ruleset"
+        // EBUSY: a table or chain is still held by somebody's transaction.
+        let isConcurrent = number == ERESTART || number == EBUSY || number == EAGAIN
+        return .system(
+            "cannot \(subject)", source: "netlink", errno: number, kind: isConcurrent ? .concurrentChange : .trouble)
+    }
+
+    private mutating func appendTable(
+        _ type: nf_tables_msg_types, _ layout: TableLayout, flags: CInt, subject: String
+    ) {
+        unsafe request.append(type, family: layout.family, flags: flags | NLM_F_ACK, subject: subject) { header in
+            unsafe mnl_attr_put_strz(header, UInt16(NFTA_TABLE_NAME.rawValue), TableLayout.name)
+        }
+    }
+
+    private mutating func createChain(_ chain: BaseChain, in layout: TableLayout) {
+        let subject = "create chain \(layout.description) \(chain.name)"
+        unsafe request.append(
+            NFT_MSG_NEWCHAIN, family: layout.family, flags: NLM_F_CREATE | NLM_F_ACK, subject: subject
+        ) { header in
+            guard let object = unsafe nftnl_chain_alloc() else { return }
+            defer { unsafe nftnl_chain_free(object) }
+            _ = unsafe nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TABLE.rawValue), TableLayout.name)
+            _ = unsafe nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_NAME.rawValue), chain.name)
+            _ = unsafe nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TYPE.rawValue), chain.type)
+            unsafe nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue), chain.hook.number)
+            unsafe nftnl_chain_set_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue), chain.priority)
+            unsafe nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue), UInt32(NF_ACCEPT))
+            unsafe nftnl_chain_nlmsg_build_payload(header, object)
+        }
+    }
+
+    private mutating func createRule(_ rule: Rule, in layout: TableLayout) throws(Failure) {
+        let subject = "create rule \"\(rule.title)\" in \(layout.description) \(rule.place.rawValue)"
+        var made = false
+        unsafe request.append(
+            NFT_MSG_NEWRULE, family: layout.family, flags: NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, subject: subject
+        ) { header in
+            guard let object = unsafe nftnl_rule_alloc() else { return }
+            defer { unsafe nftnl_rule_free(object) }
+            _ = unsafe nftnl_rule_set_str(object, UInt16(NFTNL_RULE_TABLE.rawValue), TableLayout.name)
+            _ = unsafe nftnl_rule_set_str(object, UInt16(NFTNL_RULE_CHAIN.rawValue), rule.place.rawValue)
+            if let comment = rule.comment {
+                let data = RuleComment.encode(comment)
+                _ = unsafe nftnl_rule_set_data(object, UInt16(NFTNL_RULE_USERDATA.rawValue), data, UInt32(data.count))
+            }
+            for expression in ExpressionCodec.encode(rule, in: layout) {
+                guard let part = unsafe ExpressionTransfer.make(expression) else { return }
+                unsafe nftnl_rule_add_expr(object, part)
+            }
+            unsafe nftnl_rule_nlmsg_build_payload(header, object)
+            made = true
+        }
+        if !made { throw .system("cannot \(subject)", source: "nftnl_expr_alloc", errno: ENOMEM) }
+    }
+}

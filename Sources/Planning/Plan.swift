@@ -1,0 +1,67 @@
+package import Model
+
+/// The desired state of a host.
+package struct Plan: Hashable, Sendable {
+    package let backend: BackendKind
+    package let rules: [PlannedRule]
+    /// Whether `net.ipv4.conf.all.route_localnet` has to be 1. Where not, it goes back to what it was.
+    package let needsRouteLocalnet: Bool
+    /// What the user should know about these settings, a sentence each.
+    package let notes: [String]
+
+    /// The plan that takes everything back.
+    package static func empty(_ backend: BackendKind) -> Plan {
+        Plan(backend: backend, rules: [], needsRouteLocalnet: false, notes: [])
+    }
+
+    /// The plan for these settings on this backend.
+    ///
+    /// - Parameter hasIPv6: whether the kernel has IPv6 at all; where not, the stock tables of IPv6 do not exist.
+    /// - Throws: a usage failure for settings that the backend cannot fulfil.
+    package init(settings: Settings, backend: BackendKind, hasIPv6: Bool) throws(Failure) {
+        if backend == .iptables, settings.metadataAction == .reject, settings.metadataPlacement == .early,
+            settings.modes.contains(.bridge), !settings.allowsMetadata
+        {
+            throw .usage(
+                "--imds-action reject needs --imds-placement documented with the iptables backend, whose REJECT exists in table filter only",
+                advice: "add --imds-placement documented, or use --backend nftables")
+        }
+        let context = RuleContext(settings: settings, backend: backend)
+        let rules = Catalogue.entries.flatMap { $0(context) }
+        let lacksTables = backend == .iptables && !hasIPv6
+        self.init(
+            backend: backend, rules: lacksTables ? rules.filter { $0.rule.family == .ipv4 } : rules,
+            needsRouteLocalnet: context.needsLocalnet,
+            notes: Self.notes(settings)
+                + (lacksTables ? ["this kernel has no IPv6: its rules are left out"] : []))
+    }
+
+    private init(backend: BackendKind, rules: [PlannedRule], needsRouteLocalnet: Bool, notes: [String]) {
+        self.backend = backend
+        self.rules = rules
+        self.needsRouteLocalnet = needsRouteLocalnet
+        self.notes = notes
+    }
+
+    private static func notes(_ settings: Settings) -> [String] {
+        var notes: [String] = []
+        if settings.modes.contains(.host) {
+            notes.append("tasks in host mode reach IMDS like the host itself; no rule on forwarded traffic can stop them")
+        }
+        if settings.modes.contains(.awsvpc) {
+            notes.append("tasks in awsvpc mode are kept from IMDS by the agent: set ECS_AWSVPC_BLOCK_IMDS=true in ecs.config")
+        }
+        if settings.modes.contains(.bridge) || settings.modes.contains(.awsvpc), !settings.guardsLocalhost {
+            notes.append("without the localhost guard, neighbours reach services bound to 127.0.0.1 (CVE-2020-8558)")
+        }
+        return notes
+    }
+
+    /// What must be told about other people's chains that drop the redirected request, where only their owner can
+    /// let it in.
+    package func notes(droppingInputChains chains: [String]) -> [String] {
+        guard backend == .nftables, needsRouteLocalnet else { return [] }
+        let spelled = IptablesSpelling.append(CredentialsRules.acceptRule)
+        return chains.map { "\($0) drops by policy, and no other table can overrule it; add there: \(spelled)" }
+    }
+}

@@ -1,0 +1,76 @@
+package import Model
+
+/// Rules as a person types them for `nft`.
+package enum NftSpelling {
+    /// The family, name and table of ours, as nft spells them.
+    package static let table = "inet ecs-netsetup"
+
+    /// The commands that make our table and the chains for these rules.
+    package static func addChains(for rules: [Rule]) -> [String] {
+        let chains = Place.allCases.filter { place in rules.contains { $0.place == place } }.map(\.baseChain)
+        return ["nft add table \(table)"]
+            + chains.map { chain in
+                "nft add chain \(table) \(chain.name) '{ type \(chain.type) hook \(chain.hook.rawValue) priority \(chain.priority); policy accept; }'"
+            }
+    }
+
+    /// The command that adds a rule to its chain in our table. Quoted for a shell.
+    package static func add(_ rule: Rule) -> String {
+        "nft add rule \(table) \(rule.place.rawValue) '\(specification(rule))'"
+    }
+
+    /// The conditions and statements of a rule, as `nft list table` prints them.
+    package static func specification(_ rule: Rule) -> String {
+        var words = rule.matches.map { match($0, rule) }
+        if words.first.map({ !$0.hasPrefix("ip") || $0.hasPrefix("iifname") }) ?? true {
+            words.insert("meta nfproto \(rule.family.rawValue)", at: 0)
+        }
+        words.removeAll { $0.isEmpty }
+        words.append("counter")
+        words.append(statement(rule))
+        if let comment = rule.comment { words.append("comment \"\(comment)\"") }
+        return words.joined(separator: " ")
+    }
+
+    private static func match(_ match: Match, _ rule: Rule) -> String {
+        let ip = rule.family == .ipv4 ? "ip" : "ip6"
+        switch match {
+        case .source(let prefix, let negated): return "\(ip) saddr \(negated ? "!= " : "")\(spell(prefix))"
+        case .destination(let prefix): return "\(ip) daddr \(spell(prefix))"
+        case .inInterface(let pattern, let negated):
+            return "iifname \(negated ? "!= " : "")\"\(pattern.name)\(pattern.isWildcard ? "*" : "")\""
+        case .tcp:
+            // A port says that it is TCP's.
+            return rule.matches.contains { if case .tcpDestinationPort = $0 { true } else { false } } ? "" : "meta l4proto tcp"
+        case .tcpDestinationPort(let port): return "tcp dport \(port)"
+        case .connectionState(let state, let negated): return spell(state, negated: negated)
+        }
+    }
+
+    /// A single host has no length in nft's spelling.
+    private static func spell(_ prefix: IPPrefix) -> String { prefix.isHost ? prefix.address : prefix.description }
+
+    /// What iptables calls state DNAT is a status bit in nft.
+    private static func spell(_ state: ConnectionState, negated: Bool) -> String {
+        let operation = negated ? "== 0" : "!= 0"
+        var words: [String] = []
+        let states = [(ConnectionState.established, "established"), (.related, "related")]
+            .filter { state.contains($0.0) }.map(\.1)
+        if !states.isEmpty { words.append("ct state & (\(states.joined(separator: " | "))) \(operation)") }
+        if state.contains(.dnat) { words.append("ct status & dnat \(operation)") }
+        return words.joined(separator: " ")
+    }
+
+    private static func statement(_ rule: Rule) -> String {
+        switch rule.action {
+        case .accept: "accept"
+        case .drop: "drop"
+        case .reject(.tcpReset): "reject with tcp reset"
+        case .reject(.adminProhibited):
+            "reject with \(rule.family == .ipv4 ? "icmp" : "icmpv6") admin-prohibited"
+        case .dnat(let address, let port):
+            "dnat \(rule.family == .ipv4 ? "ip" : "ip6") to \(address.address):\(port)"
+        case .redirect(let port): "redirect to :\(port)"
+        }
+    }
+}

@@ -39,6 +39,22 @@ let package = Package(
                 "CommandLineTool", "Engine", "Host", "NftablesBackend", "IptablesBackend", "Planning", "Model",
             ],
             swiftSettings: strict),
+
+        // A throw-away ECS host in network namespaces, and what is built on it.
+        .target(name: "Laboratory", path: "Tests/Laboratory", swiftSettings: strict),
+        .executableTarget(name: "try", dependencies: ["Laboratory"], path: "Tests/Try", swiftSettings: strict),
+        .executableTarget(name: "bench", dependencies: ["Laboratory"], path: "Tests/Bench", swiftSettings: strict),
+
+        .testTarget(name: "ModelTests", dependencies: ["Model"]),
+        .testTarget(name: "PlanningTests", dependencies: ["Planning", "Model"]),
+        .testTarget(name: "HostTests", dependencies: ["Host", "Model"]),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Host", "Planning", "Model"]),
+        .testTarget(
+            name: "NftablesBackendTests", dependencies: ["NftablesBackend", "Planning", "Model", "CLibnftnl", "CLibmnl"]),
+        .testTarget(name: "IptablesBackendTests", dependencies: ["IptablesBackend", "Planning", "Model", "CLibiptc"]),
+        .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool", "Engine", "Planning", "Model"]),
+        .testTarget(
+            name: "LiveTests", dependencies: ["Laboratory", "NftablesBackend", "Planning", "Model"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -46,7 +46,7 @@ struct ChangeLine {
             return ChangeLine(
                 sign: .alter, text: added(rule.rule), why: "was altered to: \(describe(old, backend)); \(rule.why)")
         case .remove(let old):
-            return ChangeLine(sign: .remove, text: spell(removing: old, backend: backend), why: "is not asked for")
+            return ChangeLine(sign: .remove, text: spell(removing: old, backend: backend), why: "\(old.rule.map { "\($0.title): " } ?? "")nothing asks for it")
         case .repair(let text): return ChangeLine(sign: .alter, text: text, why: "the table is made anew")
         case .obstacle(let obstacle):
             return ChangeLine(sign: .alter, text: obstacle.what, why: "only its owner can take it away: \(obstacle.advice)")
@@ -67,7 +67,7 @@ struct ChangeLine {
     private static func spell(removing installed: InstalledRule, backend: BackendKind) -> String {
         guard let rule = installed.rule else { return describe(installed, backend) }
         switch backend {
-        case .nftables: return "nft: \(NftSpelling.table) \(rule.place.rawValue) \(NftSpelling.specification(rule))"
+        case .nftables: return NftSpelling.delete(rule, handle: installed.handle)
         case .iptables: return IptablesSpelling.delete(rule)
         }
     }

@@ -45,7 +45,9 @@ enum CommandTable {
             name: "mode", argument: "LIST", summary: "network modes of the tasks: bridge, host, awsvpc; commas or repeated",
             commands: planning,
             take: { request, value throws(Failure) in
-                request.settings.modes.formUnion(try parseModes(value))
+                for mode in try parseModes(value) where !request.settings.modes.contains(mode) {
+                    request.settings.modes.append(mode)
+                }
             }),
         Option(
             name: "bridge-interface", argument: "PATTERN",

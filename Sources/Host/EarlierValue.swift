@@ -11,18 +11,18 @@ extension Host {
     /// The recorded value; nil when this program has not changed the parameter since the kernel started.
     package func earlierValue(of name: String) throws(Failure) -> String? {
         guard let text = try FileSystem.read(recordPath) else { return nil }
-        var values: [String: String] = [:]
-        for line in text.split(separator: "\n") {
-            guard let equals = line.firstIndex(of: "=") else { continue }
-            values[String(line[..<equals])] = String(line[line.index(after: equals)...])
+        let lines = text.split(separator: "\n")
+        func value(_ key: String) -> String? {
+            lines.first { $0.hasPrefix(key + "=") }.map { String($0.dropFirst(key.count + 1)) }
         }
-        return values[Self.bootKey] == (try bootIdentifier) ? values[name] : nil
+        return value(Self.bootKey) == (try bootIdentifier) ? value(name) : nil
     }
 
     /// Records a value. Called before the parameter is changed.
     package func rememberEarlierValue(_ value: String, of name: String) throws(Failure) {
         try FileSystem.makeFolder(recordFolder, mode: 0o755)
         let text = "\(Self.bootKey)=\(try bootIdentifier)\n\(name)=\(value)\n"
+        // Not synced: after a crash of the machine the boot is another, and the record void.
         try FileSystem.replace(recordPath, with: text, mode: 0o644)
     }
 

@@ -1,7 +1,7 @@
 import Glibc
 import Model
 
-/// Whole files, read and written. Every write leaves either the old file or the new one.
+/// Whole files, read and written.
 enum FileSystem {
     /// A file's text; nil when there is no such file. The corresponding C functions are `open` and `read`.
     static func read(_ path: String) throws(Failure) -> String? {
@@ -24,8 +24,9 @@ enum FileSystem {
         }
     }
 
-    /// Replaces a file: a temporary one in the same folder, synced, renamed over it, the folder synced.
-    /// The corresponding C functions are `open`, `write`, `fsync` and `rename`.
+    /// Replaces a file: a temporary one in the same folder, renamed over it. Readers see the old or the new one, whoever
+    /// is killed when; a crash of the whole machine is not covered. The corresponding C functions are `open`, `write`
+    /// and `rename`.
     static func replace(_ path: String, with text: String, mode: mode_t) throws(Failure) {
         let temporary = path + ".new"
         // What an interrupted run left behind; O_EXCL below refuses what somebody else planted since.
@@ -39,7 +40,6 @@ enum FileSystem {
             _ = unsafe unlink(temporary)
             throw error
         }
-        try sync(folder: folder(of: path))
     }
 
     private static func write(_ text: String, to path: String, mode: mode_t) throws(Failure) {
@@ -47,7 +47,6 @@ enum FileSystem {
         if file < 0 { throw .system("cannot create", source: path, errno: errno) }
         defer { close(file) }
         try write(Array(text.utf8), to: file, path: path)
-        guard fsync(file) == 0 else { throw .system("cannot write", source: "fsync \(path)", errno: errno) }
     }
 
     /// Writes all bytes to an open file. The corresponding C function is `write`.
@@ -79,15 +78,4 @@ enum FileSystem {
 
     /// Removes a folder if nothing is in it. The corresponding C function is `rmdir`.
     static func removeEmptyFolder(_ path: String) { _ = unsafe rmdir(path) }
-
-    static func folder(of path: String) -> String {
-        path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-    }
-
-    private static func sync(folder: String) throws(Failure) {
-        let file = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if file < 0 { throw .system("cannot open the folder", source: folder, errno: errno) }
-        defer { close(file) }
-        guard fsync(file) == 0 else { throw .system("cannot write", source: "fsync \(folder)", errno: errno) }
-    }
 }

@@ -9,11 +9,17 @@ package struct InstalledRule: Hashable, Sendable {
     package let content: Content
     /// Whether a rule of somebody else stands ahead of it in its chain.
     package let hasForeignRuleAhead: Bool
+    /// The number by which nft deletes the rule; 0 in legacy iptables, which has none.
+    package let handle: UInt64
     package let packets: UInt64
     package let bytes: UInt64
 
-    package init(_ content: Content, hasForeignRuleAhead: Bool = false, packets: UInt64 = 0, bytes: UInt64 = 0) {
+    package init(
+        _ content: Content, hasForeignRuleAhead: Bool = false, handle: UInt64 = 0, packets: UInt64 = 0,
+        bytes: UInt64 = 0
+    ) {
         self.content = content
+        self.handle = handle
         self.hasForeignRuleAhead = hasForeignRuleAhead
         self.packets = packets
         self.bytes = bytes

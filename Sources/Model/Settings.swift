@@ -30,7 +30,7 @@ package enum MetadataAction: String, Sendable, CaseIterable {
 
 /// What the user asked for.
 package struct Settings: Hashable, Sendable {
-    package var modes: Set<Mode> = []
+    package var modes: [Mode] = []
     package var bridgeInterfaces = [InterfacePattern(name: "docker", isWildcard: true)]
     /// nil: choose by what is live on the host.
     package var backend: BackendKind?

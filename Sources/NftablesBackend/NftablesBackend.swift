@@ -95,7 +95,7 @@ package struct NftablesBackend: RulesetBackend {
             return
         }
         let result = RuleDecoder.decode(rule.expressions, at: place, in: layout, comment: comment)
-        installed.rules.append(InstalledRule(result.content, packets: result.packets, bytes: result.bytes))
+        installed.rules.append(InstalledRule(result.content, handle: rule.handle, packets: result.packets, bytes: result.bytes))
     }
 
     /// What stands in our table and is not ours.

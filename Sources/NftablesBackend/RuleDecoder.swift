@@ -19,12 +19,24 @@ struct RuleDecoder {
         case data([UInt8])
     }
 
+    /// The registers that the expressions so far have loaded. A rule of ours uses two.
+    private struct Registers {
+        private var values: [(register: UInt32, value: Value)] = []
+
+        subscript(register: UInt32) -> Value? {
+            get { values.last { $0.register == register }?.value }
+            set {
+                if let newValue { values.append((register, newValue)) }
+            }
+        }
+    }
+
     /// Why decoding stopped: the words for what was not understood.
     private struct NotOurs: Error { let what: String }
 
     private let place: Place
     private var family: AddressFamily?
-    private var registers: [UInt32: Value] = [:]
+    private var registers = Registers()
     private var matches: [Match] = []
     private var action: Action?
     private var counter: (packets: UInt64, bytes: UInt64)?

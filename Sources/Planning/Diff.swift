@@ -45,10 +45,10 @@ private struct ListDiff {
     private(set) var leftOver: [InstalledRule]
 
     init(installed: [InstalledRule], desired: [PlannedRule]) {
-        let kept = Self.longestCommon(installed.map(\.rule), desired.map(\.rule))
-        leftOver = installed.enumerated().filter { !kept.installed.contains($0.offset) }.map(\.element)
+        let partners = Self.longestCommon(installed.map(\.rule), desired.map(\.rule))
+        leftOver = installed.enumerated().filter { !partners.contains($0.offset) }.map(\.element)
         for (index, planned) in desired.enumerated() {
-            if let partner = kept.pairs[index] {
+            if let partner = partners[index] {
                 if planned.rule.place.mustComeFirst, installed[partner].hasForeignRuleAhead {
                     changes.append(.move(planned))
                 }
@@ -63,14 +63,11 @@ private struct ListDiff {
         }
     }
 
-    /// The longest run of rules that stand in both lists in the same order; for each desired index, the installed one.
-    private static func longestCommon(
-        _ installed: [Rule?], _ desired: [Rule]
-    ) -> (pairs: [Int: Int], installed: Set<Int>) {
+    /// The longest run of rules that stand in both lists in the same order: for each desired rule the index of the
+    /// installed one, or nil.
+    private static func longestCommon(_ installed: [Rule?], _ desired: [Rule]) -> [Int?] {
         // The usual case, and the fast one.
-        if installed.elementsEqual(desired.map(Optional.some)) {
-            return (Dictionary(uniqueKeysWithValues: desired.indices.map { ($0, $0) }), Set(installed.indices))
-        }
+        if installed.elementsEqual(desired.map(Optional.some)) { return Array(desired.indices) }
         var lengths = Array(repeating: Array(repeating: 0, count: desired.count + 1), count: installed.count + 1)
         for i in installed.indices.reversed() {
             for j in desired.indices.reversed() {
@@ -78,11 +75,11 @@ private struct ListDiff {
                     installed[i] == desired[j] ? lengths[i + 1][j + 1] + 1 : max(lengths[i + 1][j], lengths[i][j + 1])
             }
         }
-        var pairs: [Int: Int] = [:]
+        var partners = [Int?](repeating: nil, count: desired.count)
         var (i, j) = (0, 0)
         while i < installed.count, j < desired.count {
             if installed[i] == desired[j] {
-                pairs[j] = i
+                partners[j] = i
                 i += 1
                 j += 1
             } else if lengths[i + 1][j] >= lengths[i][j + 1] {
@@ -91,6 +88,6 @@ private struct ListDiff {
                 j += 1
             }
         }
-        return (pairs, Set(pairs.values))
+        return partners
     }
 }

@@ -19,6 +19,11 @@ package enum NftSpelling {
         "nft add rule \(table) \(rule.place.rawValue) '\(specification(rule))'"
     }
 
+    /// The command that deletes a rule.
+    package static func delete(_ rule: Rule, handle: UInt64) -> String {
+        "nft delete rule \(table) \(rule.place.rawValue) handle \(handle)"
+    }
+
     /// The conditions and statements of a rule, as `nft list table` prints them.
     package static func specification(_ rule: Rule) -> String {
         var words = rule.matches.map { match($0, rule) }

@@ -41,7 +41,9 @@ let package = Package(
             swiftSettings: strict),
 
         // A throw-away ECS host in network namespaces, and what is built on it.
-        .target(name: "Laboratory", path: "Tests/Laboratory", swiftSettings: strict),
+        .systemLibrary(name: "CNamespaces", path: "Tests/CNamespaces"),
+        .target(
+            name: "Laboratory", dependencies: ["CNamespaces"], path: "Tests/Laboratory", swiftSettings: strict),
         .executableTarget(name: "try", dependencies: ["Laboratory"], path: "Tests/Try", swiftSettings: strict),
         .executableTarget(name: "bench", dependencies: ["Laboratory"], path: "Tests/Bench", swiftSettings: strict),
 

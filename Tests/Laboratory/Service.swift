@@ -1,0 +1,61 @@
+import Glibc
+import Synchronization
+
+/// A small HTTP server that answers every request with its own name, so that a client knows whom it reached.
+package final class Service: Sendable {
+    private let thread: BackgroundThread
+    private let counter: Counter
+
+    /// Listens in a namespace on every address given.
+    package init(_ name: String, in namespace: Namespace, on addresses: [String], port: UInt16, status: String = "200 OK") throws {
+        let counter = Counter()
+        let listeners = try namespace.run { try addresses.map { try Self.listen($0, port: port) } }
+        let body = "{\"service\":\"\(name)\"}"
+        let answer = "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
+        self.counter = counter
+        thread = try BackgroundThread(in: namespace) { mustStop in
+            while !mustStop() { Self.serveOnce(listeners, answer: answer, counter: counter) }
+            for listener in listeners { close(listener) }
+        }
+    }
+
+    deinit { thread.stop() }
+
+    /// How many connections it has answered.
+    package var connections: Int { counter.value.load(ordering: .relaxed) }
+
+    package func stop() { thread.stop() }
+
+    private final class Counter: Sendable { let value = Atomic(0) }
+
+    private static func listen(_ address: String, port: UInt16) throws -> CInt {
+        let address = try SocketAddress(address, port: port)
+        let listener = socket(address.family, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard listener >= 0 else { throw LaboratoryError.system("socket") }
+        var one: CInt = 1
+        let size = socklen_t(MemoryLayout<CInt>.size)
+        _ = unsafe setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, size)
+        if address.family == AF_INET6 { _ = unsafe setsockopt(listener, CInt(IPPROTO_IPV6), IPV6_V6ONLY, &one, size) }
+        guard unsafe address.with({ unsafe bind(listener, $0, $1) }) == 0, Glibc.listen(listener, 1024) == 0 else {
+            throw LaboratoryError.system("bind or listen, port \(port)")
+        }
+        return listener
+    }
+
+    private static func serveOnce(_ listeners: [CInt], answer: String, counter: Counter) {
+        var polled = listeners.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        guard unsafe poll(&polled, nfds_t(polled.count), 50) > 0 else { return }
+        for entry in polled where entry.revents != 0 {
+            let connection = accept(entry.fd, nil, nil)
+            if connection < 0 { continue }
+            defer { close(connection) }
+            counter.value.add(1, ordering: .relaxed)
+            var waiting = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+            guard unsafe poll(&waiting, 1, 1000) == 1 else { continue }
+            var request = [UInt8](repeating: 0, count: 2048)
+            guard unsafe read(connection, &request, request.count) > 0 else { continue }
+            let bytes = Array(answer.utf8)
+            _ = unsafe send(connection, bytes, bytes.count, CInt(MSG_NOSIGNAL))
+        }
+    }
+}

@@ -43,9 +43,10 @@ struct Check {
             switch change {
             case .remove(let installed):
                 Check(
-                    title: installed.rule?.title ?? "a rule with our mark",
-                    problem: part.backend == chosen
-                        ? "is there but not asked for" : "is also in \(part.backend.rawValue)",
+                    title: installed.rule?.title ?? "a rule of ours, altered",
+                    problem: installed.rule == nil
+                        ? unknown(installed)
+                        : part.backend == chosen ? "is there but not asked for" : "is also in \(part.backend.rawValue)",
                     why: "only what the mode asks for should be there, and in one backend")
             case .repair(let text): Check(title: "structure", problem: text, why: "the rules take no effect so")
             case .obstacle(let obstacle):
@@ -55,5 +56,9 @@ struct Check {
             default: nil
             }
         }
+    }
+
+    private static func unknown(_ installed: InstalledRule) -> String {
+        if case .unknown(let text) = installed.content { text } else { "" }
     }
 }

@@ -57,6 +57,7 @@ package struct Engine: Sendable {
 
     /// Something done to the host, with what takes it back.
     private enum Step {
+        case record
         case rules(BackendKind, earlier: [Rule])
         case sysctl(SysctlChange)
     }
@@ -82,6 +83,7 @@ package struct Engine: Sendable {
         let writer = try SysctlWriter(change.name, on: host)
         if decision.plan.needsRouteLocalnet {
             try host.rememberEarlierValue(change.from, of: change.name)
+            done.append(.record)
             try commitRules(decision, done: &done, until: deadline)
             try writer.write(change.to)
             done.append(.sysctl(change))
@@ -108,6 +110,7 @@ package struct Engine: Sendable {
         for step in done.reversed() {
             do throws(Failure) {
                 switch step {
+                case .record: try host.forgetEarlierValues()
                 case .sysctl(let change): try SysctlWriter(change.name, on: host).write(change.from)
                 case .rules(let kind, let earlier):
                     let now = try backend(kind).read()
@@ -117,7 +120,8 @@ package struct Engine: Sendable {
                 told.append("undoing failed too (\(error))")
             }
         }
-        if told.isEmpty, !done.isEmpty { told.append("what was done before was undone") }
+        let isVisible = done.contains { if case .record = $0 { false } else { true } }
+        if told.isEmpty, isVisible { told.append("what was done before was undone") }
         let advice = [failure.advice].compactMap { $0 } + told
         return failure.with(kind: .trouble, advice: advice.isEmpty ? nil : advice.joined(separator: "; "))
     }

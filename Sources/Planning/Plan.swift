@@ -3,6 +3,7 @@ package import Model
 /// The desired state of a host.
 package struct Plan: Hashable, Sendable {
     package let backend: BackendKind
+    /// In the order in which they stand in their chains, IPv4 before IPv6.
     package let rules: [PlannedRule]
     /// Whether `net.ipv4.conf.all.route_localnet` has to be 1. Where not, it goes back to what it was.
     package let needsRouteLocalnet: Bool
@@ -27,7 +28,8 @@ package struct Plan: Hashable, Sendable {
                 advice: "add --imds-placement documented, or use --backend nftables")
         }
         let context = RuleContext(settings: settings, backend: backend)
-        let rules = Catalogue.entries.flatMap { $0(context) }
+        let unsorted = Catalogue.entries.flatMap { $0(context) }
+        let rules = AddressFamily.allCases.flatMap { family in unsorted.filter { $0.rule.family == family } }
         let lacksTables = backend == .iptables && !hasIPv6
         self.init(
             backend: backend, rules: lacksTables ? rules.filter { $0.rule.family == .ipv4 } : rules,

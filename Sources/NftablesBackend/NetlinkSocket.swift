@@ -27,8 +27,18 @@ import Model
 
     deinit { _ = unsafe mnl_socket_close(socket) }
 
+    /// What fits into a socket's send buffer as the kernel sets it up (`net.core.wmem_default`, 208 KiB), with its own
+    /// bookkeeping.
+    private static let usualSize = 64 * 1024
+
     /// Sends one or more whole messages. The corresponding C function is `mnl_socket_sendto`.
     func send(_ bytes: [UInt8]) throws(Failure) {
+        if bytes.count > Self.usualSize {
+            // A batch is one message; sending tells if this was not allowed.
+            var size = CInt(clamping: 2 * bytes.count)
+            _ = unsafe setsockopt(
+                mnl_socket_get_fd(socket), SOL_SOCKET, SO_SNDBUFFORCE, &size, socklen_t(MemoryLayout<CInt>.size))
+        }
         guard unsafe mnl_socket_sendto(socket, bytes, bytes.count) == bytes.count else {
             throw .system("cannot send to nf_tables", source: "mnl_socket_sendto", errno: errno)
         }

@@ -1,0 +1,70 @@
+# The one door: everything that is built, tested, measured or installed goes through here.
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+BUILD := .build
+PROGRAM := $(BUILD)/release/ecs-netsetup
+STATIC := $(CURDIR)/$(BUILD)/static
+
+# What the build needs from the distribution, what the tests need besides, and a file that says whether it is there.
+BUILD_PACKAGES := libiptc-dev libnftnl-dev libmnl-dev pkg-config
+TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time
+
+# The Swift and C++ runtimes are linked in, so that a host needs neither, and no RUNPATH is written. The folder that the
+# linker searches first for the C++ runtime holds only the static one.
+RELEASE := -c release --static-swift-stdlib --disable-local-rpath \
+	-Xswiftc -L$(STATIC) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+
+.PHONY: build test check bench try install clean build-packages test-packages
+
+build: build-packages $(STATIC)/libstdc++.a
+	$(SWIFT) build $(RELEASE) --product ecs-netsetup
+
+$(STATIC)/libstdc++.a:
+	@mkdir -p $(STATIC)
+	@ln -sf "$$(gcc -print-file-name=libstdc++.a)" $@
+
+# Style and dependencies, the unit tests, then the tests against the kernel; the latter need root and say so when they
+# are skipped.
+test: check build test-packages
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test
+
+check: build-packages
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
+	@echo "unsafe expressions in Sources: $$(grep -rwo unsafe --include=*.swift Sources | wc -l)"
+
+# Writes docs/benchmarks.md. Needs root and a quiet machine.
+bench: build test-packages
+	$(SWIFT) build -c release --product bench
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(BUILD)/release/bench docs/benchmarks.md
+
+try: build test-packages
+	$(SWIFT) build --product try
+	@ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(BUILD)/debug/try
+
+install:
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/ecs-netsetup
+
+clean:
+	rm -rf $(BUILD)
+
+# Installs Debian packages that are missing, and says so.
+define need
+	@missing=""; for package in $(1); do \
+		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" != 0 ]; then echo "missing packages:$$missing; run: sudo apt-get install$$missing" >&2; exit 1; fi; \
+		echo "installing missing packages:$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; \
+	fi
+endef
+
+build-packages:
+	$(call need,$(BUILD_PACKAGES))
+
+test-packages:
+	$(call need,$(TEST_PACKAGES))

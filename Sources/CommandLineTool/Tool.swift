@@ -48,10 +48,10 @@ package struct Tool {
         let deadline = Deadline(seconds: request.settings.wait)
         switch command {
         case .status:
-            try write(try engine.observe(until: deadline), request: request)
+            try write(try engine.observe(for: .look, until: deadline), request: request)
             return ExitStatus.matches
         case .diff, .verify:
-            let decision = try Decision(settings: request.settings, observed: try engine.observe(until: deadline))
+            let decision = try Decision(settings: request.settings, observed: try engine.observe(for: .look, until: deadline))
             try write(decision, request: request, command: command)
             return decision.isFulfilled ? ExitStatus.matches : ExitStatus.differs
         case .apply:

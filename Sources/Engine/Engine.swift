@@ -15,10 +15,10 @@ package struct Engine: Sendable {
     }
 
     /// Reads everything, again while others change the rules in between.
-    package func observe(until deadline: Deadline) throws(Failure) -> Observation {
+    package func observe(for purpose: ReadPurpose, until deadline: Deadline) throws(Failure) -> Observation {
         try retrying(until: deadline) { () throws(Failure) in
             Observation(
-                nftables: try nftables.read(), iptables: try iptables.read(),
+                nftables: try nftables.read(purpose), iptables: try iptables.read(purpose),
                 routeLocalnet: try host.sysctl(Endpoint.routeLocalnet),
                 earlierRouteLocalnet: try host.earlierValue(of: Endpoint.routeLocalnet), hasIPv6: host.hasIPv6)
         }
@@ -34,23 +34,26 @@ package struct Engine: Sendable {
     package func carryOut(
         until deadline: Deadline, _ decide: (Observation) throws(Failure) -> Decision
     ) throws(Failure) -> Decision {
-        let first = try decide(try observe(until: deadline))
+        let first = try decide(try observe(for: .change, until: deadline))
         var decision = first
         var done: [Step] = []
         while !decision.isFulfilled {
             do throws(Failure) {
                 try refuseObstacles(decision)
                 try perform(decision, done: &done, until: deadline)
-                decision = try decide(try observe(until: deadline))
+                decision.observed.release()
+                decision = try decide(try observe(for: .look, until: deadline))
                 if !decision.isFulfilled, deadline.hasPassed { throw notReached(decision) }
             } catch {
+                decision.observed.release()
                 guard error.isTransient, !deadline.hasPassed else {
                     throw undo(done, because: error, until: deadline)
                 }
                 deadline.pause(milliseconds: 2)
-                decision = try decide(try observe(until: deadline))
+                decision = try decide(try observe(for: .change, until: deadline))
             }
         }
+        decision.observed.release()
         if !decision.plan.needsRouteLocalnet { try host.forgetEarlierValues() }
         return first
     }
@@ -113,7 +116,7 @@ package struct Engine: Sendable {
                 case .record: try host.forgetEarlierValues()
                 case .sysctl(let change): try SysctlWriter(change.name, on: host).write(change.from)
                 case .rules(let kind, let earlier):
-                    let now = try backend(kind).read()
+                    let now = try backend(kind).read(.change)
                     try backend(kind).commit(earlier, replacing: now, until: deadline)
                 }
             } catch {

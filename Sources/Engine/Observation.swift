@@ -12,6 +12,12 @@ package struct Observation: Sendable {
     package let earlierRouteLocalnet: String?
     package let hasIPv6: Bool
 
+    /// Gives up what the backends hold.
+    func release() {
+        nftables.reservation?.release()
+        iptables.reservation?.release()
+    }
+
     /// What one backend found.
     package subscript(kind: BackendKind) -> InstalledRuleset { kind == .nftables ? nftables : iptables }
 }

@@ -12,13 +12,11 @@ struct EntryDecoder {
 
     /// Decodes an entry that stands at a place.
     ///
-    /// - Parameters:
-    ///   - entry: all of its bytes, up to its `next_offset`.
-    ///   - verdict: the target's name as libiptc tells it: "DROP", "DNAT", or a chain.
-    static func decode(_ entry: [UInt8], verdict: String, at place: Place, _ family: AddressFamily) -> InstalledRule.Content {
+    /// - Parameter entry: all of its bytes, up to its `next_offset`.
+    static func decode(_ entry: [UInt8], at place: Place, _ family: AddressFamily) -> InstalledRule.Content {
         let decoder = EntryDecoder(entry: entry, layout: .layout(of: family), family: family)
         do throws(NotOurs) {
-            return .rule(try decoder.rule(verdict: verdict, at: place))
+            return .rule(try decoder.rule(at: place))
         } catch {
             return .unknown("\"\(comment(of: entry, family) ?? "")\" at \(place.rawValue) has \(error.what)")
         }
@@ -65,7 +63,7 @@ struct EntryDecoder {
         return found
     }
 
-    private func rule(verdict: String, at place: Place) throws(NotOurs) -> Rule {
+    private func rule(at place: Place) throws(NotOurs) -> Rule {
         var matches = try headerMatches()
         var comment: String?
         for (index, found) in extensions.enumerated() {
@@ -77,7 +75,7 @@ struct EntryDecoder {
                 matches.append(try match(found))
             }
         }
-        return Rule(place: place, family: family, matches: matches, action: try action(verdict), comment: comment)
+        return Rule(place: place, family: family, matches: matches, action: try action(), comment: comment)
     }
 
     private func headerMatches() throws(NotOurs) -> [Match] {
@@ -157,9 +155,10 @@ struct EntryDecoder {
         throw NotOurs(what: "an unknown match '\(found.name)' revision \(found.revision)")
     }
 
-    private func action(_ verdict: String) throws(NotOurs) -> Action {
+    private func action() throws(NotOurs) -> Action {
         guard let target = extensionAt(targetOffset) else { throw NotOurs(what: "no target") }
-        switch (verdict, target.revision) {
+        let name = StandardVerdict.name(of: target.data, targetName: target.name) ?? target.name
+        switch (name, target.revision) {
         case ("ACCEPT", _): return .accept
         case ("DROP", _): return .drop
         case ("REJECT", 0):
@@ -167,14 +166,15 @@ struct EntryDecoder {
             for rejection in [Rejection.tcpReset, .adminProhibited] where RejectCode.code(rejection, family) == code {
                 return .reject(rejection)
             }
-        case ("DNAT", DnatRevision.range2.rawValue): return try nat(target.data, flags: 0, first: 4, second: 20, ports: 36, size: family.addressLength)
+        case ("DNAT", DnatRevision.range2.rawValue):
+            return try nat(target.data, flags: 0, first: 4, second: 20, ports: 36, size: family.addressLength)
         case ("DNAT", DnatRevision.ranges.rawValue) where family == .ipv4:
             return try nat(target.data, flags: 4, first: 8, second: 12, ports: 16, size: 4)
         case ("REDIRECT", 0) where family == .ipv4:
             return try nat(target.data, flags: 4, first: 8, second: 12, ports: 16, size: 4)
         default: break
         }
-        throw NotOurs(what: "an unknown target '\(verdict)' revision \(target.revision)")
+        throw NotOurs(what: "an unknown target '\(name)' revision \(target.revision)")
     }
 
     /// Reads a NAT range whose two ends are the same; with an address it is a DNAT, without a REDIRECT.
@@ -192,5 +192,30 @@ struct EntryDecoder {
             throw NotOurs(what: "unknown NAT flags")
         }
         return .dnat(to: address, port: port)
+    }
+}
+
+/// The verdicts that the kernel keeps as numbers under an empty target name (`struct xt_standard_target`,
+/// `linux/netfilter/x_tables.h`): the netfilter verdict's negative, less one.
+enum StandardVerdict {
+    private static let names: [(verdict: Int32, name: String)] = [(-NF_DROP - 1, "DROP"), (-NF_ACCEPT - 1, "ACCEPT")]
+
+    /// The verdict's name; nil for other targets, and for jumps.
+    static func name(of data: [UInt8], targetName: String) -> String? {
+        guard targetName.isEmpty else { return nil }
+        let verdict = Int32(bitPattern: NativeBytes.decode(data, 0))
+        return names.first { $0.verdict == verdict }?.name
+    }
+
+    /// An entry as libiptc takes it: with the verdict's name, for a name left empty would be taken and do nothing.
+    static func named(_ entry: [UInt8], _ family: AddressFamily) -> [UInt8] {
+        let target = Int(NativeBytes.decode(entry, EntryLayout.layout(of: family).targetOffset) as UInt16)
+        let nameStart = target + ExtensionHeader.nameOffset
+        let targetName = NativeBytes.string(entry, nameStart, ExtensionHeader.nameSize)
+        let data = Array(entry.dropFirst(target + ExtensionHeader.size))
+        guard let name = name(of: data, targetName: targetName) else { return entry }
+        var named = entry
+        named.replaceSubrange(nameStart..<nameStart + name.utf8.count + 1, with: Array(name.utf8) + [0])
+        return named
     }
 }

@@ -7,38 +7,45 @@ package struct IptablesBackend: RulesetBackend {
 
     package var kind: BackendKind { .iptables }
 
-    package func read() throws(Failure) -> InstalledRuleset {
+    package func read(_ purpose: ReadPurpose) throws(Failure) -> InstalledRuleset {
         var installed = InstalledRuleset(backend: kind)
+        var names: [TableName] = []
         for family in AddressFamily.allCases {
-            guard let live = try LiveTables.read(family) else { continue }
+            let live = try LiveTables.read(family) ?? []
             installed.liveTables += live.sorted().map { TableName(family: family, table: $0).description }
-            for name in StockTable.all where name.family == family && live.contains(name.table) {
-                let contents = TableContents(of: try TableHandle(name))
-                installed.rules += contents.ours.map(\.rule)
-                installed.foreign.merge(contents.foreign)
-            }
+            names += StockTable.all.filter { $0.family == family && live.contains($0.table) }
+        }
+        let session = purpose == .change && !names.isEmpty ? XtablesSession.ifFree() : nil
+        for name in names {
+            let contents = try read(name, session)
+            installed.rules += contents.ours.map(\.rule)
+            installed.foreign.merge(contents.foreign)
         }
         installed.holdsOurs = !installed.rules.isEmpty
+        installed.reservation = session
         return installed
+    }
+
+    private func read(_ name: TableName, _ session: XtablesSession?) throws(Failure) -> TableContents {
+        if let session { return try session.open(name) }
+        return try TableSnapshot.read(name)
     }
 
     package func commit(
         _ rules: [Rule], replacing installed: InstalledRuleset, until deadline: Deadline
     ) throws(Failure) {
         // libiptc takes no lock by itself; without it, a writer that keeps the number of rules would be lost.
-        let lock = try XtablesLock(until: deadline)
-        try lock.whileHeld { () throws(Failure) in try commitLocked(rules, until: deadline) }
-    }
-
-    private func commitLocked(_ rules: [Rule], until deadline: Deadline) throws(Failure) {
+        let held = installed.reservation as? XtablesSession
+        let session = if let held { held } else { try XtablesSession(until: deadline) }
+        defer { session.release() }
         let encoder = EntryEncoder(dnatRevision: KernelSupport.dnatRevision())
         var done: [TableChange] = []
         for name in try tables(for: rules) {
             do throws(Failure) {
                 let change = TableChange(name, rules: rules.filter { StockTable.name(of: $0) == name })
-                if let undo = try change.commit(encoder, until: deadline) { done.append(undo) }
+                if let undo = try change.commit(encoder, in: session, until: deadline) { done.append(undo) }
             } catch {
-                throw undo(done, because: error, encoder, until: deadline)
+                throw undo(done, because: error, encoder, in: session, until: deadline)
             }
         }
     }
@@ -56,12 +63,13 @@ package struct IptablesBackend: RulesetBackend {
 
     /// Takes back what was done, last first, and tells of it.
     private func undo(
-        _ done: [TableChange], because failure: Failure, _ encoder: EntryEncoder, until deadline: Deadline
+        _ done: [TableChange], because failure: Failure, _ encoder: EntryEncoder, in session: XtablesSession,
+        until deadline: Deadline
     ) -> Failure {
         var told: [String] = []
         for change in done.reversed() {
             do throws(Failure) {
-                _ = try change.commit(encoder, until: deadline)
+                _ = try change.commit(encoder, in: session, until: deadline)
                 told.append("table \(change.name.description) was put back")
             } catch {
                 told.append("table \(change.name.description) could not be put back (\(error))")

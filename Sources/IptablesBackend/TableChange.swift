@@ -24,29 +24,23 @@ struct TableChange {
     /// Commits the change, again while other writers get in first.
     ///
     /// - Returns: the change that takes this one back; nil when nothing had to be done.
-    func commit(_ encoder: EntryEncoder, until deadline: Deadline) throws(Failure) -> TableChange? {
+    func commit(
+        _ encoder: EntryEncoder, in session: XtablesSession, until deadline: Deadline
+    ) throws(Failure) -> TableChange? {
         while true {
-            let table = try open()
-            let contents = TableContents(of: table)
-            if isFulfilled(by: contents) { return nil }
-            for entry in contents.ours.reversed() { try table.delete(at: entry.position, from: entry.chain) }
-            for (chain, position, entry) in insertions(encoder) { try table.insert(entry, into: chain, at: position) }
+            let table = try session.take(name)
+            let ours = table.contents.ours
+            if isFulfilled(by: table.contents) { return nil }
+            for entry in ours.reversed() { try table.handle.delete(at: entry.position, from: entry.chain) }
+            for (chain, position, entry) in insertions(encoder) {
+                try table.handle.insert(entry, into: chain, at: position)
+            }
             do throws(Failure) {
-                try table.commit()
-                return TableChange(name, earlier: contents.ours)
+                try table.handle.commit()
+                return TableChange(name, earlier: ours)
             } catch where error.kind == .concurrentChange && !deadline.hasPassed {
                 deadline.pause(milliseconds: 1)
             }
-        }
-    }
-
-    /// Opens the table; where the kernel's module is missing, loads it and tries again.
-    private func open() throws(Failure) -> TableHandle {
-        do throws(Failure) {
-            return try TableHandle(name)
-        } catch where error.kind == .unsupported {
-            KernelSupport.loadModule(name.family)
-            return try TableHandle(name)
         }
     }
 

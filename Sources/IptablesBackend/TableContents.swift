@@ -8,40 +8,53 @@ struct TableContents {
         let chain: String
         /// Its position in the chain, counted from 0.
         let position: Int
-        /// With counters zeroed, and a target that libiptc accepts again.
+        /// As libiptc takes it again.
         let bytes: [UInt8]
         let rule: InstalledRule
     }
 
     private(set) var ours: [Entry] = []
     private(set) var foreign = ForeignRules()
+    private let name: TableName
+    private var chain = ""
+    private var position = 0
+    private var foreignAhead = 0
 
-    /// Reads every chain of a table.
+    init(_ name: TableName) { self.name = name }
+
+    /// Reads a table through libiptc.
     init(of table: borrowing TableHandle) {
-        let family = table.name.family
+        self.init(table.name)
         for chain in table.chains() {
-            if DockerChains.isDocker(table: table.name.table, chain: chain), foreign.dockerTables.isEmpty {
-                foreign.dockerTables.append("\(table.name.description) (legacy)")
-            }
-            var position = 0
-            var foreignAhead = 0
-            unsafe table.forEachRule(in: chain) { bytes, target in
-                defer { position += 1 }
-                guard unsafe Self.hasMark(bytes, family) else {
-                    foreignAhead += 1
-                    return
-                }
-                let entry = unsafe Array(bytes)
-                ours.append(
-                    Self.entry(
-                        entry, target: target(), in: chain, of: table.name, position: position,
-                        hasForeignRuleAhead: foreignAhead > 0))
-            }
-            foreign.ruleCount += foreignAhead
+            beginChain(chain, policy: table.policy(chain))
+            unsafe table.forEachRule(in: chain) { unsafe take($0) }
         }
-        if table.name == TableName(family: .ipv4, table: "filter"), table.policy("INPUT") == "DROP" {
+    }
+
+    /// Takes note of the next chain; its rules follow.
+    ///
+    /// - Parameter policy: nil for a chain that is not built in.
+    mutating func beginChain(_ chain: String, policy: String?) {
+        self.chain = chain
+        position = 0
+        foreignAhead = 0
+        if DockerChains.isDocker(table: name.table, chain: chain), foreign.dockerTables.isEmpty {
+            foreign.dockerTables.append("\(name.description) (legacy)")
+        }
+        if name == TableName(family: .ipv4, table: "filter"), chain == "INPUT", policy == "DROP" {
             foreign.droppingInputChains.append("legacy iptables chain filter INPUT")
         }
+    }
+
+    /// Takes note of the next rule of the chain.
+    mutating func take(_ entry: UnsafeRawBufferPointer) {
+        defer { position += 1 }
+        guard unsafe Self.hasMark(entry, name.family) else {
+            foreignAhead += 1
+            foreign.ruleCount += 1
+            return
+        }
+        ours.append(unsafe makeEntry(Array(entry)))
     }
 
     /// Whether an entry carries a comment that begins with our mark, looked up without copying: a host may have
@@ -63,27 +76,25 @@ struct TableContents {
 
     private static let mark: StaticString = "ecs-netsetup: "
 
-    private static func begins(_ entry: UnsafeRawBufferPointer, _ offset: Int, _ text: StaticString) -> Bool {
+    /// Whether these bytes stand at an offset.
+    static func begins(_ entry: UnsafeRawBufferPointer, _ offset: Int, _ text: StaticString) -> Bool {
         guard offset + text.utf8CodeUnitCount <= entry.count, let start = entry.baseAddress else { return false }
         return unsafe memcmp(start + offset, text.utf8Start, text.utf8CodeUnitCount) == 0
     }
 
-    private static func entry(
-        _ bytes: [UInt8], target: String, in chain: String, of table: TableName, position: Int,
-        hasForeignRuleAhead: Bool
-    ) -> Entry {
+    private func makeEntry(_ bytes: [UInt8]) -> Entry {
         let content: InstalledRule.Content
-        if let place = StockTable.place(table: table.table, chain: chain) {
-            content = EntryDecoder.decode(bytes, verdict: target, at: place, table.family)
+        if let place = StockTable.place(table: name.table, chain: chain) {
+            content = EntryDecoder.decode(bytes, at: place, name.family)
         } else {
-            let comment = EntryDecoder.comment(of: bytes, table.family) ?? ""
-            content = .unknown("\"\(comment)\" in \(table.description) \(chain) is in no chain of ours")
+            let comment = EntryDecoder.comment(of: bytes, name.family) ?? ""
+            content = .unknown("\"\(comment)\" in \(name.description) \(chain) is in no chain of ours")
         }
-        let counters = EntryDecoder.counters(of: bytes, table.family)
+        let counters = EntryDecoder.counters(of: bytes, name.family)
         return Entry(
-            chain: chain, position: position, bytes: bytes,
+            chain: chain, position: position, bytes: StandardVerdict.named(bytes, name.family),
             rule: InstalledRule(
-                content, hasForeignRuleAhead: hasForeignRuleAhead, packets: counters.packets, bytes: counters.bytes))
+                content, hasForeignRuleAhead: foreignAhead > 0, packets: counters.packets, bytes: counters.bytes))
     }
 }
 

@@ -39,11 +39,6 @@ struct TableName: Hashable {
         if name.family == .ipv4 { unsafe iptc_free(handle) } else { unsafe ip6tc_free(handle) }
     }
 
-    /// Whether the chain exists. The corresponding C function is `iptc_is_chain`.
-    func hasChain(_ chain: String) -> Bool {
-        (name.family == .ipv4 ? unsafe iptc_is_chain(chain, handle) : unsafe ip6tc_is_chain(chain, handle)) != 0
-    }
-
     /// The names of all chains. The corresponding C functions are `iptc_first_chain` and `iptc_next_chain`.
     func chains() -> [String] {
         var chains: [String] = []
@@ -65,24 +60,19 @@ struct TableName: Hashable {
         return unsafe String(cString: policy)
     }
 
-    /// Gives every rule of a chain to `body`: its bytes in libiptc's memory, good during the call only, and a
-    /// closure that tells its target's name. The corresponding C functions are `iptc_first_rule`, `iptc_next_rule`
-    /// and `iptc_get_target`.
-    func forEachRule(in chain: String, _ body: (UnsafeRawBufferPointer, () -> String) -> Void) {
+    /// Gives every rule of a chain to `body`: its bytes in libiptc's memory, good during the call only. The
+    /// corresponding C functions are `iptc_first_rule` and `iptc_next_rule`.
+    func forEachRule(in chain: String, _ body: (UnsafeRawBufferPointer) -> Void) {
         if name.family == .ipv4 {
             var next = unsafe iptc_first_rule(chain, handle)
             while let entry = unsafe next {
-                unsafe body(UnsafeRawBufferPointer(start: entry, count: Int(entry.pointee.next_offset))) {
-                    unsafe Self.string(iptc_get_target(entry, handle))
-                }
+                unsafe body(UnsafeRawBufferPointer(start: entry, count: Int(entry.pointee.next_offset)))
                 unsafe next = iptc_next_rule(entry, handle)
             }
         } else {
             var next = unsafe ip6tc_first_rule(chain, handle)
             while let entry = unsafe next {
-                unsafe body(UnsafeRawBufferPointer(start: entry, count: Int(entry.pointee.next_offset))) {
-                    unsafe Self.string(ip6tc_get_target(entry, handle))
-                }
+                unsafe body(UnsafeRawBufferPointer(start: entry, count: Int(entry.pointee.next_offset)))
                 unsafe next = ip6tc_next_rule(entry, handle)
             }
         }
@@ -128,10 +118,5 @@ struct TableName: Hashable {
 
     private func failure(_ verb: String, _ chain: String, _ function: String) -> Failure {
         .system("cannot \(verb) \(name.description) \(chain)", source: function, errno: errno)
-    }
-
-    private static func string(_ text: UnsafePointer<CChar>?) -> String {
-        guard let text = unsafe text else { return "" }
-        return unsafe String(cString: text)
     }
 }

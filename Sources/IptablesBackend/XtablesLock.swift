@@ -27,7 +27,4 @@ struct XtablesLock: ~Copyable {
     }
 
     deinit { close(descriptor) }
-
-    /// Runs `body` with the lock held.
-    borrowing func whileHeld(_ body: () throws(Failure) -> Void) throws(Failure) { try body() }
 }

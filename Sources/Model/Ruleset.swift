@@ -55,6 +55,18 @@ package struct Obstacle: Hashable, Sendable {
     }
 }
 
+/// Why a ruleset is read.
+package enum ReadPurpose: Sendable {
+    case look
+    /// To be changed: what keeps others from changing it in between is taken if nobody else has it.
+    case change
+}
+
+/// A backend's hold on what it has read, such as a lock. Given up by a commit, or when nothing is to be committed.
+package protocol Reservation: AnyObject, Sendable {
+    func release()
+}
+
 /// What one backend found on the host.
 package struct InstalledRuleset: Sendable {
     package let backend: BackendKind
@@ -71,6 +83,8 @@ package struct InstalledRuleset: Sendable {
     package var liveTables: [String] = []
     /// The ruleset's generation when it was read (`NFTA_GEN_ID`); 0 where the backend has none.
     package var generation: UInt32 = 0
+    /// Set when the ruleset was read to be changed and the backend has something to hold.
+    package var reservation: (any Reservation)?
 
     package init(backend: BackendKind) { self.backend = backend }
 }
@@ -83,7 +97,7 @@ package protocol RulesetBackend: Sendable {
     ///
     /// - Throws: `Failure`, when it could not be told. A kernel that lacks the backend is no failure but said in
     ///   the result.
-    func read() throws(Failure) -> InstalledRuleset
+    func read(_ purpose: ReadPurpose) throws(Failure) -> InstalledRuleset
 
     /// Makes the kernel hold exactly these rules of ours, in one transaction; none of them takes ours away.
     ///

@@ -14,7 +14,8 @@ package struct NftablesBackend: RulesetBackend {
 
     package var kind: BackendKind { .nftables }
 
-    package func read() throws(Failure) -> InstalledRuleset {
+    // The generation tells of changes in between; nothing has to be held.
+    package func read(_ purpose: ReadPurpose) throws(Failure) -> InstalledRuleset {
         // Asking would load the module; one that is not loaded holds no rules.
         guard KernelModule.isPresent else { return InstalledRuleset(backend: kind) }
         do throws(Failure) {

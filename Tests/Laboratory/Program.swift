@@ -44,15 +44,38 @@ extension Namespace {
     }
 }
 
+extension Namespace {
+    /// Runs programs one after the other with their output thrown away, and measures them together.
+    ///
+    /// - Returns: wall time from the first start to the last end, and user and system time, in seconds.
+    package func measure(_ commands: [[String]]) throws -> (wall: Double, cpu: Double) {
+        try run {
+            let programs = commands.map { Program($0, environment: []) }
+            let began = now()
+            var cpu = 0.0
+            for (program, words) in zip(programs, commands) {
+                let (status, used) = try program.start().waitMeasuring()
+                cpu += used
+                if status != 0 { throw LaboratoryError("\(words.joined(separator: " ")): status \(status)") }
+            }
+            return (now() - began, cpu)
+        }
+    }
+}
+
 /// A program that runs in the background with its output thrown away.
 package struct RunningProgram: Sendable {
     package let identifier: CInt
 
     /// Waits for its end and returns its exit status.
-    package func wait() -> CInt {
+    package func wait() -> CInt { waitMeasuring().status }
+
+    /// Waits for its end and returns its exit status, and its user and system time in seconds.
+    fileprivate func waitMeasuring() -> (status: CInt, cpu: Double) {
         var status: CInt = 0
-        while unsafe waitpid(identifier, &status, 0) < 0, errno == EINTR {}
-        return exitStatus(status)
+        var usage = rusage()
+        while unsafe wait4(identifier, &status, 0, &usage) < 0, errno == EINTR {}
+        return (exitStatus(status), seconds(usage.ru_utime) + seconds(usage.ru_stime))
     }
 
     /// Ends it and waits.
@@ -105,12 +128,9 @@ private struct Program {
             throw error
         }
         let (output, errors) = converse(input: Array(input.utf8), ourInput, ourOutput, ourErrors)
-        var status: CInt = 0
-        var usage = rusage()
-        while unsafe wait4(child, &status, 0, &usage) < 0, errno == EINTR {}
+        let (status, cpuTime) = RunningProgram(identifier: child).waitMeasuring()
         return ProgramResult(
-            status: exitStatus(status), output: output, errors: errors, wallTime: now() - began,
-            cpuTime: seconds(usage.ru_utime) + seconds(usage.ru_stime))
+            status: status, output: output, errors: errors, wallTime: now() - began, cpuTime: cpuTime)
     }
 
     private func pipeEnds() throws -> (read: CInt, write: CInt) {

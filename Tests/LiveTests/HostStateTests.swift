@@ -157,8 +157,8 @@ extension Live {
             let backend = NftablesBackend(families: .split)
             let deadline = Deadline(seconds: 5)
             try lab.host.run {
-                try backend.commit(plan.rules.map(\.rule), replacing: try backend.read(), until: deadline)
-                let installed = try backend.read()
+                try backend.commit(plan.rules.map(\.rule), replacing: try backend.read(.look), until: deadline)
+                let installed = try backend.read(.look)
                 #expect(Diff.changes(from: installed, to: plan.rules) == [])
             }
             try lab.host.writeSysctl("ipv4/conf/all/route_localnet", "1")

@@ -40,12 +40,21 @@ struct TableChange {
                 return TableChange(name, earlier: ours)
             } catch where error.kind == .concurrentChange && !deadline.hasPassed {
                 deadline.pause(milliseconds: 1)
+            } catch where rules != nil {
+                // The entries may be in place all the same: libiptc also fails when the counters of those that stay
+                // cannot be put back.
+                _ = try TableChange(name, earlier: ours).commit(encoder, in: session, until: deadline)
+                throw error
             }
         }
     }
 
     private func isFulfilled(by contents: TableContents) -> Bool {
-        guard let rules else { return false }
+        guard let rules else {
+            return contents.ours.elementsEqual(earlier) {
+                $0.chain == $1.chain && $0.position == $1.position && $0.rule.content == $1.rule.content
+            }
+        }
         return Place.allCases.allSatisfy { place in
             let here = contents.ours.filter { $0.rule.rule?.place == place }
             let isAhead = !place.mustComeFirst || !here.contains { $0.rule.hasForeignRuleAhead }

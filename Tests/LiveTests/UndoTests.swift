@@ -1,0 +1,61 @@
+import Laboratory
+import Testing
+
+extension Live {
+    /// When a step fails, what was done before it is taken back, and said.
+    @Suite struct UndoTests {
+        /// A bare host whose stock tables exist, so that making them is no difference.
+        private func host() throws -> Laboratory.Bare {
+            let lab = try Laboratory.Bare()
+            for table in ["filter", "nat", "mangle"] { try lab.host.require(["iptables-legacy", "-t", table, "-S"]) }
+            for table in ["filter", "mangle"] { try lab.host.require(["ip6tables-legacy", "-t", table, "-S"]) }
+            try lab.host.require(["iptables-legacy", "-A", "INPUT", "-s", "10.0.0.1", "-j", "ACCEPT"])
+            return lab
+        }
+
+        private func inject(_ fault: String, _ arguments: [String], on lab: Laboratory.Bare) throws -> ProgramResult {
+            try lab.host.execute(["strace", "-qq", "-o", "/dev/null", "-e", "inject=\(fault)", Tool.path] + arguments)
+        }
+
+        /// A commit of one table is one or two calls: the entries, and the counters of those that stay.
+        @Test("a legacy table that cannot be written: the tables before it are put back", arguments: 1...8)
+        func legacyTable(_ call: Int) throws {
+            let lab = try host()
+            let apply = ["apply", "--backend", "iptables", "--mode"]
+            for modes in ["bridge", "bridge,host,awsvpc"] {
+                let before = try Witness.everything(lab)
+                let result = try inject("setsockopt:error=ENOMEM:when=\(call)", apply + [modes], on: lab)
+                if result.status == 0 { continue }
+                #expect(result.status == 2)
+                #expect(result.errors.contains("iptc_commit: cannot allocate memory"), "\(result.errors)")
+                #expect(try Witness.everything(lab) == before, "call \(call), mode \(modes): \(result.errors)")
+                try lab.requireNetsetup(apply + [modes])
+            }
+        }
+
+        @Test("a kernel parameter that cannot be written in the end: the rules are taken back", arguments: Backend.allCases)
+        func sysctl(_ backend: Backend) throws {
+            let lab = try host()
+            let before = try Witness.everything(lab)
+            // The first write is the record of the earlier value.
+            let apply = ["apply", "--mode", "bridge", "--backend", backend.rawValue]
+            let result = try inject("write:error=EIO:when=2", apply, on: lab)
+            #expect(result.status == 2)
+            #expect(result.errors.contains("route_localnet") && result.errors.contains("undone"), "\(result.errors)")
+            #expect(try Witness.everything(lab) == before)
+            try lab.requireNetsetup(apply)
+        }
+
+        @Test("a batch that nf_tables refuses: nothing is changed", arguments: ["ENOBUFS", "ENOMEM"])
+        func batch(_ fault: String) throws {
+            let lab = try host()
+            let before = try Witness.everything(lab)
+            let apply = ["apply", "--mode", "bridge", "--backend", "nftables", "--wait", "0"]
+            // Six requests read the ruleset; the seventh message is the batch.
+            let result = try inject("sendto:error=\(fault):when=7", apply, on: lab)
+            #expect(result.status == 2)
+            #expect(result.errors.contains("mnl_socket_sendto"), "\(result.errors)")
+            #expect(try Witness.everything(lab) == before)
+        }
+    }
+}

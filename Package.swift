@@ -52,7 +52,8 @@ let package = Package(
         .testTarget(name: "HostTests", dependencies: ["Host", "Model"]),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Host", "Planning", "Model"]),
         .testTarget(
-            name: "NftablesBackendTests", dependencies: ["NftablesBackend", "Planning", "Model", "CLibnftnl", "CLibmnl"]),
+            name: "NftablesBackendTests",
+            dependencies: ["NftablesBackend", "Planning", "Model", "CLibnftnl", "CLibmnl"]),
         .testTarget(name: "IptablesBackendTests", dependencies: ["IptablesBackend", "Planning", "Model", "CLibiptc"]),
         .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool", "Engine", "Planning", "Model"]),
         .testTarget(

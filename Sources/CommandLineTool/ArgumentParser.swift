@@ -62,11 +62,13 @@ struct ArgumentParser {
     private func check() throws(Failure) {
         if request.wantsHelp || request.wantsVersion { return }
         guard let command = request.command else {
-            throw .usage("no command", advice: "one of \(Command.allCases.map(\.rawValue).joined(separator: ", ")), or --help")
+            throw .usage(
+                "no command", advice: "one of \(Command.allCases.map(\.rawValue).joined(separator: ", ")), or --help")
         }
         if command.needsModes, request.settings.modes.isEmpty {
             throw .usage(
-                "\(command.rawValue) needs --mode", advice: "for example: ecs-netsetup \(command.rawValue) --mode bridge")
+                "\(command.rawValue) needs --mode",
+                advice: "for example: ecs-netsetup \(command.rawValue) --mode bridge")
         }
     }
 

@@ -46,10 +46,13 @@ struct ChangeLine {
             return ChangeLine(
                 sign: .alter, text: added(rule.rule), why: "was altered to: \(describe(old, backend)); \(rule.why)")
         case .remove(let old):
-            return ChangeLine(sign: .remove, text: spell(removing: old, backend: backend), why: "\(old.rule.map { "\($0.title): " } ?? "")nothing asks for it")
+            return ChangeLine(
+                sign: .remove, text: spell(removing: old, backend: backend),
+                why: "\(old.rule.map { "\($0.title): " } ?? "")nothing asks for it")
         case .repair(let text): return ChangeLine(sign: .alter, text: text, why: "the table is made anew")
         case .obstacle(let obstacle):
-            return ChangeLine(sign: .alter, text: obstacle.what, why: "only its owner can take it away: \(obstacle.advice)")
+            return ChangeLine(
+                sign: .alter, text: obstacle.what, why: "only its owner can take it away: \(obstacle.advice)")
         case .sysctl(let change):
             return ChangeLine(sign: .alter, text: "sysctl -w \(change.name)=\(change.to)", why: change.why)
         }

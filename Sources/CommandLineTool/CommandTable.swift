@@ -42,7 +42,8 @@ enum CommandTable {
 
     private static let ruleOptions: [Option] = [
         Option(
-            name: "mode", argument: "LIST", summary: "network modes of the tasks: bridge, host, awsvpc; commas or repeated",
+            name: "mode", argument: "LIST",
+            summary: "network modes of the tasks: bridge, host, awsvpc; commas or repeated",
             commands: planning,
             take: { request, value throws(Failure) in
                 for mode in try parseModes(value) where !request.settings.modes.contains(mode) {
@@ -63,14 +64,16 @@ enum CommandTable {
             }),
         Option(
             name: "imds-placement", argument: "WHERE",
-            summary: "early: before everybody's filter rules; documented: filter FORWARD at position 1, as in Amazon's manual",
+            summary:
+                "early: before everybody's filter rules; documented: filter FORWARD at position 1, as in Amazon's manual",
             fallback: "early", commands: planning,
             take: { request, value throws(Failure) in
                 request.settings.metadataPlacement = try parse(value, "--imds-placement")
             }),
         Option(
             name: "imds-action", argument: "ACTION",
-            summary: "drop, or reject: answer at once with a TCP reset or ICMP error (iptables: documented placement only)",
+            summary:
+                "drop, or reject: answer at once with a TCP reset or ICMP error (iptables: documented placement only)",
             fallback: "drop", commands: planning,
             take: { request, value throws(Failure) in
                 request.settings.metadataAction = try parse(value, "--imds-action")

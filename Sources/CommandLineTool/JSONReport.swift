@@ -16,7 +16,8 @@ enum JSONReport {
             }
         var members = head(command, result)
         if command.needsModes {
-            members.append(("modes", .array(Mode.allCases.filter(request.settings.modes.contains).map { .string($0.rawValue) })))
+            members.append(
+                ("modes", .array(Mode.allCases.filter(request.settings.modes.contains).map { .string($0.rawValue) })))
             members.append(
                 (
                     "backend",

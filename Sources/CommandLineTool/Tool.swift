@@ -51,7 +51,8 @@ package struct Tool {
             try write(try engine.observe(for: .look, until: deadline), request: request)
             return ExitStatus.matches
         case .diff, .verify:
-            let decision = try Decision(settings: request.settings, observed: try engine.observe(for: .look, until: deadline))
+            let decision = try Decision(
+                settings: request.settings, observed: try engine.observe(for: .look, until: deadline))
             try write(decision, request: request, command: command)
             return decision.isFulfilled ? ExitStatus.matches : ExitStatus.differs
         case .apply:

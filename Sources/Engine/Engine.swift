@@ -131,7 +131,8 @@ package struct Engine: Sendable {
 
     private func notReached(_ decision: Decision) -> Failure {
         Failure(
-            .trouble, "the host does not stay as it was set: \(decision.changeCount) differences again after committing",
+            .trouble,
+            "the host does not stay as it was set: \(decision.changeCount) differences again after committing",
             advice: "another program keeps changing the rules; stop it, or wait longer with --wait SECONDS")
     }
 
@@ -141,7 +142,7 @@ package struct Engine: Sendable {
         while true {
             do throws(Failure) {
                 return try body()
-            } catch where error.isTransient && !deadline.hasPassed {
+            } catch let error where error.isTransient && !deadline.hasPassed {
                 deadline.pause(milliseconds: 2)
             }
         }

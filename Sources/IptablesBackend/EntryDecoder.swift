@@ -126,7 +126,9 @@ struct EntryDecoder {
         guard mask.dropFirst(counted).allSatisfy({ $0 == 0 }) else { throw NotOurs(what: "an unknown interface mask") }
         let name = NativeBytes.string(entry, layout.inInterface, EntryLayout.interfaceSize)
         if counted == name.utf8.count + 1 { return InterfacePattern(name: name, isWildcard: false) }
-        guard counted == name.utf8.count - 1, name.hasSuffix("+") else { throw NotOurs(what: "an unknown interface mask") }
+        guard counted == name.utf8.count - 1, name.hasSuffix("+") else {
+            throw NotOurs(what: "an unknown interface mask")
+        }
         return InterfacePattern(name: String(name.dropLast()), isWildcard: true)
     }
 

@@ -76,7 +76,8 @@ package struct IptablesBackend: RulesetBackend {
             }
         }
         if told.isEmpty { return failure }
-        return failure.with(kind: failure.kind, advice: ([failure.advice].compactMap { $0 } + told).joined(separator: "; "))
+        return failure.with(
+            kind: failure.kind, advice: ([failure.advice].compactMap { $0 } + told).joined(separator: "; "))
     }
 }
 

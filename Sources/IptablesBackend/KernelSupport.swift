@@ -12,7 +12,8 @@ enum KernelSupport {
         defer { close(raw) }
         // struct xt_get_revision: the name, then the revision asked for.
         var request = Array("DNAT".utf8)
-        request += [UInt8](repeating: 0, count: ExtensionHeader.nameSize - request.count) + [DnatRevision.range2.rawValue]
+        request +=
+            [UInt8](repeating: 0, count: ExtensionHeader.nameSize - request.count) + [DnatRevision.range2.rawValue]
         var length = socklen_t(request.count)
         let answer = unsafe getsockopt(raw, CInt(IPPROTO_IP), CInt(IPT_BASE_CTL + 3), &request, &length)
         return answer < 0 && errno == EPROTONOSUPPORT ? .ranges : .range2

@@ -38,9 +38,9 @@ struct TableChange {
             do throws(Failure) {
                 try table.handle.commit()
                 return TableChange(name, earlier: ours)
-            } catch where error.kind == .concurrentChange && !deadline.hasPassed {
+            } catch let error where error.kind == .concurrentChange && !deadline.hasPassed {
                 deadline.pause(milliseconds: 1)
-            } catch where rules != nil {
+            } catch let error where rules != nil {
                 // The entries may be in place all the same: libiptc also fails when the counters of those that stay
                 // cannot be put back.
                 _ = try TableChange(name, earlier: ours).commit(encoder, in: session, until: deadline)

@@ -29,7 +29,8 @@ struct TableName: Hashable {
                 "cannot open table \(name.description)", source: name.family == .ipv4 ? "iptc_init" : "ip6tc_init",
                 errno: number, kind: isMissing ? .unsupported : .trouble,
                 advice: isMissing
-                    ? "this kernel has no legacy iptables (CONFIG_NETFILTER_XTABLES_LEGACY); use --backend nftables" : nil)
+                    ? "this kernel has no legacy iptables (CONFIG_NETFILTER_XTABLES_LEGACY); use --backend nftables"
+                    : nil)
         }
         self.name = name
         unsafe handle = opened

@@ -33,7 +33,8 @@ enum TableSnapshot {
             bytes += [UInt8](repeating: 0, count: Self.length - bytes.count)
             var size = socklen_t(bytes.count)
             guard unsafe getsockopt(raw, level(name), IPT_BASE_CTL, &bytes, &size) == 0 else {
-                throw .system("cannot read table \(name.description)", source: "getsockopt IPT_SO_GET_INFO", errno: errno)
+                throw .system(
+                    "cannot read table \(name.description)", source: "getsockopt IPT_SO_GET_INFO", errno: errno)
             }
             self.bytes = bytes
         }
@@ -80,7 +81,8 @@ enum TableSnapshot {
         var size = socklen_t(buffer.count)
         guard unsafe getsockopt(raw, level(name), IPT_BASE_CTL + 1, buffer.baseAddress, &size) == 0 else {
             if errno == EAGAIN { return nil }
-            throw .system("cannot read table \(name.description)", source: "getsockopt IPT_SO_GET_ENTRIES", errno: errno)
+            throw .system(
+                "cannot read table \(name.description)", source: "getsockopt IPT_SO_GET_ENTRIES", errno: errno)
         }
         return unsafe contents(name, info, UnsafeRawBufferPointer(rebasing: buffer[headSize...]))
     }

@@ -39,7 +39,7 @@ final class XtablesSession: Reservation, @unchecked Sendable {
         if let index = tables.firstIndex(where: { $0.handle.name == name }) { return tables.remove(at: index) }
         do throws(Failure) {
             return try OpenTable(name)
-        } catch where error.kind == .unsupported {
+        } catch let error where error.kind == .unsupported {
             KernelSupport.loadModule(name.family)
             return try OpenTable(name)
         }

@@ -19,7 +19,9 @@ package struct InterfacePattern: Hashable, Sendable, CustomStringConvertible {
     /// - Throws: a usage failure that says what is wrong with the text.
     package init(_ text: String) throws(Failure) {
         func refuse(_ why: String) -> Failure {
-            .usage("interface pattern '\(text)' \(why)", advice: "give a name such as docker0, or docker+ for all that begin so")
+            .usage(
+                "interface pattern '\(text)' \(why)",
+                advice: "give a name such as docker0, or docker+ for all that begin so")
         }
         let isWildcard = text.hasSuffix("+")
         let name = isWildcard ? String(text.dropLast()) : text

@@ -11,7 +11,9 @@ import Model
     /// - Throws: `Failure`, of kind `.unsupported` where the kernel has no netfilter netlink.
     init() throws(Failure) {
         // Non-blocking, because the kernel has queued every answer by the time that sending returns.
-        guard let opened = unsafe mnl_socket_open2(NETLINK_NETFILTER, CInt(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
+        guard
+            let opened = unsafe mnl_socket_open2(
+                NETLINK_NETFILTER, CInt(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
         else {
             throw .system(
                 "cannot open a netlink socket to nf_tables", source: "mnl_socket_open2", errno: errno,

@@ -20,7 +20,7 @@ package struct NftablesBackend: RulesetBackend {
         guard KernelModule.isPresent else { return InstalledRuleset(backend: kind) }
         do throws(Failure) {
             return try Self.read(TableReader())
-        } catch where error.kind == .unsupported {
+        } catch let error where error.kind == .unsupported {
             var installed = InstalledRuleset(backend: kind)
             installed.unavailable = error.with(
                 kind: .unsupported, advice: "this kernel has no nf_tables (CONFIG_NF_TABLES); use --backend iptables")
@@ -59,7 +59,7 @@ package struct NftablesBackend: RulesetBackend {
         guard let families else {
             do throws(Failure) {
                 return try commit(rules, replacing: installed, in: .inet)
-            } catch where Self.meansNoInetNat(error) {
+            } catch let error where Self.meansNoInetNat(error) {
                 return try commit(rules, replacing: installed, in: .split)
             }
         }
@@ -82,7 +82,8 @@ package struct NftablesBackend: RulesetBackend {
 
     /// Kernels before 5.2 refuse a nat chain in an inet table: its type is not found, or not supported there.
     static func meansNoInetNat(_ failure: Failure) -> Bool {
-        failure.subject.hasPrefix("cannot create chain inet") && (failure.errno == ENOENT || failure.errno == EOPNOTSUPP)
+        failure.subject.hasPrefix("cannot create chain inet")
+            && (failure.errno == ENOENT || failure.errno == EOPNOTSUPP)
     }
 
     /// Files a rule of our table under what it is: ours, or somebody else's.
@@ -96,7 +97,8 @@ package struct NftablesBackend: RulesetBackend {
             return
         }
         let result = RuleDecoder.decode(rule.expressions, at: place, in: layout, comment: comment)
-        installed.rules.append(InstalledRule(result.content, handle: rule.handle, packets: result.packets, bytes: result.bytes))
+        installed.rules.append(
+            InstalledRule(result.content, handle: rule.handle, packets: result.packets, bytes: result.bytes))
     }
 
     /// What stands in our table and is not ours.

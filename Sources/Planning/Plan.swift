@@ -48,10 +48,12 @@ package struct Plan: Hashable, Sendable {
     private static func notes(_ settings: Settings) -> [String] {
         var notes: [String] = []
         if settings.modes.contains(.host) {
-            notes.append("tasks in host mode reach IMDS like the host itself; no rule on forwarded traffic can stop them")
+            notes.append(
+                "tasks in host mode reach IMDS like the host itself; no rule on forwarded traffic can stop them")
         }
         if settings.modes.contains(.awsvpc) {
-            notes.append("tasks in awsvpc mode are kept from IMDS by the agent: set ECS_AWSVPC_BLOCK_IMDS=true in ecs.config")
+            notes.append(
+                "tasks in awsvpc mode are kept from IMDS by the agent: set ECS_AWSVPC_BLOCK_IMDS=true in ecs.config")
         }
         if settings.modes.contains(.bridge) || settings.modes.contains(.awsvpc), !settings.guardsLocalhost {
             notes.append("without the localhost guard, neighbours reach services bound to 127.0.0.1 (CVE-2020-8558)")

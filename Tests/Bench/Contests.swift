@@ -67,12 +67,19 @@ enum Contests {
         let position = insert == "-I" ? ["FORWARD", "1"] : ["FORWARD"]
         return [
             sysctl("1"),
-            ["iptables-\(flavour)", "-t", "nat", append, "PREROUTING", "-p", "tcp", "-d", "169.254.170.2", "--dport", "80",
-                "-j", "DNAT", "--to-destination", "127.0.0.1:51679"],
-            ["iptables-\(flavour)", "-t", "nat", append, "OUTPUT", "-d", "169.254.170.2", "-p", "tcp", "-m", "tcp",
-                "--dport", "80", "-j", "REDIRECT", "--to-ports", "51679"],
-            ["iptables-\(flavour)", insert] + position + ["--in-interface", "docker+", "--destination",
-                "169.254.169.254/32", "--jump", "DROP"],
+            [
+                "iptables-\(flavour)", "-t", "nat", append, "PREROUTING", "-p", "tcp", "-d", "169.254.170.2", "--dport",
+                "80",
+                "-j", "DNAT", "--to-destination", "127.0.0.1:51679",
+            ],
+            [
+                "iptables-\(flavour)", "-t", "nat", append, "OUTPUT", "-d", "169.254.170.2", "-p", "tcp", "-m", "tcp",
+                "--dport", "80", "-j", "REDIRECT", "--to-ports", "51679",
+            ],
+            ["iptables-\(flavour)", insert] + position + [
+                "--in-interface", "docker+", "--destination",
+                "169.254.169.254/32", "--jump", "DROP",
+            ],
         ]
     }
 }
@@ -93,7 +100,8 @@ struct RuleFiles {
         try Self.write(Self.restoreFile(rules.filter { $0.hasPrefix("ip6tables") }), to: ipv6, lab.host)
         if backend == "nftables" {
             try lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", backend, "--quiet"])
-            try Self.write(try lab.host.require(["nft", "-s", "list", "table", "inet", "ecs-netsetup"]), to: nft, lab.host)
+            try Self.write(
+                try lab.host.require(["nft", "-s", "list", "table", "inet", "ecs-netsetup"]), to: nft, lab.host)
             try lab.requireNetsetup(["remove", "--quiet"])
         }
     }

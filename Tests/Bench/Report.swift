@@ -75,7 +75,8 @@ enum Report {
                     targets.append(Target(name: "first apply, against \(name)", limit: 0.3, measured: ratio, unit: "×"))
                 }
                 if name.hasPrefix("iptables-legacy-restore") {
-                    targets.append(Target(name: "legacy apply, against \(name), \(at)", limit: 1.2, measured: ratio, unit: "×"))
+                    targets.append(
+                        Target(name: "legacy apply, against \(name), \(at)", limit: 1.2, measured: ratio, unit: "×"))
                 }
             }
         }
@@ -84,13 +85,16 @@ enum Report {
             for index in 0..<2 {
                 targets.append(
                     Target(
-                        name: "nftables: \(none.contest.contenders[index].name), at \(most.foreignRules) against 0 foreign rules",
+                        name:
+                            "nftables: \(none.contest.contenders[index].name), at \(most.foreignRules) against 0 foreign rules",
                         limit: 1.3, measured: most.timings[index].wall / none.timings[index].wall, unit: "×"))
             }
         }
         return targets
             + memory.map {
-                Target(name: "peak memory of a first apply, \($0.0)", limit: 12, measured: Double($0.1) / 1024, unit: " MiB")
+                Target(
+                    name: "peak memory of a first apply, \($0.0)", limit: 12, measured: Double($0.1) / 1024,
+                    unit: " MiB")
             }
     }
 
@@ -104,14 +108,19 @@ enum Report {
     private static func machine() -> String {
         var name = utsname()
         _ = unsafe uname(&name)
-        let release = unsafe withUnsafeBytes(of: name.release) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        let machine = unsafe withUnsafeBytes(of: name.machine) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let release = unsafe withUnsafeBytes(of: name.release) {
+            unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        let machine = unsafe withUnsafeBytes(of: name.machine) {
+            unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
         let version = release.prefix { $0.isNumber || $0 == "." }
         let tools = ["iptables-legacy", "nft"].map { tool in
             let words = (try? Laboratory.Bare().host.require([tool, "--version"]))?.split(separator: " ") ?? []
             return words.prefix(2).joined(separator: " ")
         }
-        return "Linux \(version), \(machine), \(sysconf(CInt(_SC_NPROCESSORS_ONLN))) processors; \(tools.joined(separator: ", "))"
+        return
+            "Linux \(version), \(machine), \(sysconf(CInt(_SC_NPROCESSORS_ONLN))) processors; \(tools.joined(separator: ", "))"
     }
 
     static func write(_ text: String, to path: String) throws {

@@ -46,7 +46,8 @@ extension Namespace {
 enum HTTPClient {
     static func ask(_ address: String, port: UInt16, path: String, timeout: CInt) throws -> Outcome {
         let address = try SocketAddress(address, port: port)
-        let client = socket(address.family, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        let client = socket(
+            address.family, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard client >= 0 else { throw LaboratoryError.system("socket") }
         defer { close(client) }
         if unsafe address.with({ unsafe connect(client, $0, $1) }) != 0, errno != EINPROGRESS { return failed(errno) }

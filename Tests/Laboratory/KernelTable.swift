@@ -21,7 +21,8 @@ package enum KernelTable {
     private static let nameSize = 32
 
     private static func read(_ table: String, isIPv6: Bool) throws -> [[UInt8]] {
-        let raw = socket(isIPv6 ? AF_INET6 : AF_INET, CInt(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), CInt(IPPROTO_RAW))
+        let raw = socket(
+            isIPv6 ? AF_INET6 : AF_INET, CInt(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), CInt(IPPROTO_RAW))
         guard raw >= 0 else { throw LaboratoryError.system("socket") }
         defer { close(raw) }
         let level = CInt(isIPv6 ? IPPROTO_IPV6 : IPPROTO_IP)

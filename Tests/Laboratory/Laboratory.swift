@@ -175,7 +175,9 @@ extension Namespace {
             guard file >= 0 else { throw LaboratoryError.system("open \(name)") }
             defer { close(file) }
             let bytes = Array(value.utf8)
-            guard unsafe write(file, bytes, bytes.count) == bytes.count else { throw LaboratoryError.system("write \(name)") }
+            guard unsafe write(file, bytes, bytes.count) == bytes.count else {
+                throw LaboratoryError.system("write \(name)")
+            }
         }
     }
 

@@ -14,7 +14,9 @@ package final class Namespace: Sendable {
     package init(_ name: String, hasMounts: Bool = false) throws {
         self.name = name
         (network, mounts) = try onOwnThread {
-            guard unshare(CLONE_NEWNET | (hasMounts ? CLONE_NEWNS : 0)) == 0 else { throw LaboratoryError.system("unshare") }
+            guard unshare(CLONE_NEWNET | (hasMounts ? CLONE_NEWNS : 0)) == 0 else {
+                throw LaboratoryError.system("unshare")
+            }
             if hasMounts { try Self.mountPrivateFolders() }
             return (try Self.open("net"), hasMounts ? try Self.open("mnt") : -1)
         }
@@ -50,7 +52,9 @@ package final class Namespace: Sendable {
         guard setns(network, CLONE_NEWNET) == 0 else { throw LaboratoryError.system("setns net") }
         if mounts >= 0 {
             // A thread that shares its root folder with others cannot change mount namespaces.
-            guard unshare(CLONE_FS) == 0, setns(mounts, CLONE_NEWNS) == 0 else { throw LaboratoryError.system("setns mnt") }
+            guard unshare(CLONE_FS) == 0, setns(mounts, CLONE_NEWNS) == 0 else {
+                throw LaboratoryError.system("setns mnt")
+            }
         }
     }
 

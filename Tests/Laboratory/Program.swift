@@ -162,7 +162,8 @@ private struct Program {
         if writer == nil { close(inEnd) }
         var texts: [[UInt8]] = [[], []]
         var polled = [
-            pollfd(fd: outEnd, events: Int16(POLLIN), revents: 0), pollfd(fd: errEnd, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: outEnd, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: errEnd, events: Int16(POLLIN), revents: 0),
         ]
         var chunk = [UInt8](repeating: 0, count: 65536)
         while polled.contains(where: { $0.fd >= 0 }) {
@@ -195,7 +196,9 @@ private final class InputWriter: @unchecked Sendable {
         _ = unsafe pthread_create(
             &thread, nil,
             { argument in
-                if let argument = unsafe argument { unsafe Unmanaged<InputWriter>.fromOpaque(argument).takeUnretainedValue().run() }
+                if let argument = unsafe argument {
+                    unsafe Unmanaged<InputWriter>.fromOpaque(argument).takeUnretainedValue().run()
+                }
                 return nil
             }, argument)
     }

@@ -7,7 +7,9 @@ package final class Service: Sendable {
     private let counter: Counter
 
     /// Listens in a namespace on every address given.
-    package init(_ name: String, in namespace: Namespace, on addresses: [String], port: UInt16, status: String = "200 OK") throws {
+    package init(
+        _ name: String, in namespace: Namespace, on addresses: [String], port: UInt16, status: String = "200 OK"
+    ) throws {
         let counter = Counter()
         let listeners = try namespace.run { try addresses.map { try Self.listen($0, port: port) } }
         let body = "{\"service\":\"\(name)\"}"
@@ -30,7 +32,8 @@ package final class Service: Sendable {
 
     private static func listen(_ address: String, port: UInt16) throws -> CInt {
         let address = try SocketAddress(address, port: port)
-        let listener = socket(address.family, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        let listener = socket(
+            address.family, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard listener >= 0 else { throw LaboratoryError.system("socket") }
         var one: CInt = 1
         let size = socklen_t(MemoryLayout<CInt>.size)

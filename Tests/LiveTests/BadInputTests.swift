@@ -12,16 +12,22 @@ extension Live {
         }
 
         private static let usage = [
-            Refusal(arguments: "apply --mode brige", message: "--mode does not know 'brige'; it takes one of: bridge, host, awsvpc"),
+            Refusal(
+                arguments: "apply --mode brige",
+                message: "--mode does not know 'brige'; it takes one of: bridge, host, awsvpc"),
             Refusal(arguments: "apply --mode bridge,", message: "empty entry"),
             Refusal(arguments: "apply --mode=", message: "--mode has an empty value"),
             Refusal(arguments: "apply", message: "apply needs --mode"),
-            Refusal(arguments: "apply --mode bridge --bridge-interface abcdefghijklmnop", message: "longer than 15 characters"),
+            Refusal(
+                arguments: "apply --mode bridge --bridge-interface abcdefghijklmnop",
+                message: "longer than 15 characters"),
             Refusal(arguments: "apply --mode bridge --bridge-interface docker/0", message: "has characters other than"),
             Refusal(arguments: "apply --mode bridge --bridge-interface +", message: "matches every interface"),
             Refusal(arguments: "apply --mode bridge --wait -1", message: "--wait does not take '-1'"),
             Refusal(arguments: "apply --mode bridge --wait soon", message: "--wait does not take 'soon'"),
-            Refusal(arguments: "apply --mode bridge --modes host", message: "unknown option '--modes'; did you mean --mode?"),
+            Refusal(
+                arguments: "apply --mode bridge --modes host", message: "unknown option '--modes'; did you mean --mode?"
+            ),
             Refusal(arguments: "aply --mode bridge", message: "unknown command 'aply'; did you mean apply?"),
             Refusal(arguments: "apply --mode bridge --persist systemd", message: "--persist does not know 'systemd'"),
             Refusal(
@@ -52,8 +58,10 @@ extension Live {
             try lab.host.require(["iptables-legacy", "-t", "mangle", "-S"])
             let before = try Witness.everything(lab)
             let result = try lab.host.execute(
-                ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "apply", "--mode", "bridge",
-                 "--backend", backend.rawValue])
+                [
+                    "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "apply", "--mode", "bridge",
+                    "--backend", backend.rawValue,
+                ])
             #expect(result.status == 2)
             #expect(result.errors.contains("CAP_NET_ADMIN"), "\(result.errors)")
             #expect(result.output == "")
@@ -81,22 +89,28 @@ extension Live {
             defer { owner.kill() }
             while try !lab.host.require(["nft", "list", "tables"]).contains("ecs-netsetup") {}
             try expectRefusal(
-                lab, ["apply", "--mode", "bridge", "--backend", "nftables"], 2, "owned by another process (netlink port")
+                lab, ["apply", "--mode", "bridge", "--backend", "nftables"], 2, "owned by another process (netlink port"
+            )
             let verified = try lab.netsetup(["verify", "--mode", "bridge", "--backend", "nftables"])
             #expect(verified.status == 1)
         }
 
-        @Test("a rule in our table that we did not write: verify 1, apply and remove 2, nothing changed", arguments: [
-            "ip saddr 10.1.1.1 limit rate 1/second accept", "meta mark 7 drop", "counter accept",
-        ])
+        @Test(
+            "a rule in our table that we did not write: verify 1, apply and remove 2, nothing changed",
+            arguments: [
+                "ip saddr 10.1.1.1 limit rate 1/second accept", "meta mark 7 drop", "counter accept",
+            ])
         func strangeRule(_ rule: String) throws {
             let lab = try Laboratory.Bare()
             try lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", "nftables"])
-            try lab.host.require(["nft", "insert", "rule", "inet", "ecs-netsetup", "forward"] + rule.split(separator: " ").map(String.init))
+            try lab.host.require(
+                ["nft", "insert", "rule", "inet", "ecs-netsetup", "forward"]
+                    + rule.split(separator: " ").map(String.init))
             let verified = try lab.netsetup(["verify", "--mode", "bridge"])
             #expect(verified.status == 1)
             #expect(verified.output.contains("does not carry our mark"))
-            try expectRefusal(lab, ["apply", "--mode", "bridge,host"], 2, "nft delete rule inet ecs-netsetup forward handle")
+            try expectRefusal(
+                lab, ["apply", "--mode", "bridge,host"], 2, "nft delete rule inet ecs-netsetup forward handle")
             try expectRefusal(lab, ["apply", "--mode", "bridge"], 2, "what is not ours is not touched")
             try expectRefusal(lab, ["remove"], 2, "what is not ours is not touched")
         }

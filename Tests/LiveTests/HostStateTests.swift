@@ -25,14 +25,18 @@ extension Live {
                 prepare: ["iptables-nft \(docker)", "iptables-legacy -A INPUT -s 10.0.0.1 -j ACCEPT"],
                 backend: "nftables", reason: "Docker's rules are there"),
             Case(
-                prepare: ["nft add table ip docker-bridges", "nft add chain ip docker-bridges filter-forward",
-                    "iptables-legacy -A INPUT -s 10.0.0.1 -j ACCEPT"],
+                prepare: [
+                    "nft add table ip docker-bridges", "nft add chain ip docker-bridges filter-forward",
+                    "iptables-legacy -A INPUT -s 10.0.0.1 -j ACCEPT",
+                ],
                 backend: "nftables", reason: "Docker's rules are there"),
             Case(
                 prepare: ["iptables-legacy -A INPUT -s 10.0.0.1 -j ACCEPT"], backend: "iptables",
                 reason: "other live rules are there"),
             Case(
-                prepare: ["nft add table ip x", "nft add chain ip x y", "nft add rule ip x y accept", "iptables-legacy -S"],
+                prepare: [
+                    "nft add table ip x", "nft add chain ip x y", "nft add rule ip x y accept", "iptables-legacy -S",
+                ],
                 backend: "nftables", reason: "other live rules are there"),
             Case(
                 prepare: ["iptables-legacy -S"], backend: "iptables",
@@ -54,7 +58,8 @@ extension Live {
             #expect(json.output.contains("\"evidence\": ["))
         }
 
-        @Test("reading creates no table", arguments: ["diff --mode bridge", "verify --mode bridge", "status", "remove"])
+        @Test(
+            "reading creates no table", arguments: ["diff --mode bridge", "verify --mode bridge", "status", "remove"])
         func readingCreatesNothing(_ command: String) throws {
             let lab = try Laboratory.Bare()
             for _ in 0..<2 { _ = try lab.netsetup(command.split(separator: " ").map(String.init)) }
@@ -69,10 +74,13 @@ extension Live {
             let lab = try Laboratory.Bare()
             try lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", "nftables"])
             // A copy made by hand, as by restoring an old dump.
-            try lab.host.require(["sh", "-c", """
+            try lab.host.require([
+                "sh", "-c",
+                """
                 iptables-legacy -t mangle -A FORWARD -d 169.254.169.254/32 -i docker+ \
                 -m comment --comment "ecs-netsetup: no IMDS for docker+" -j DROP
-                """])
+                """,
+            ])
             let verified = try lab.netsetup(["verify", "--mode", "bridge", "--backend", wanted.rawValue, "-v"])
             #expect(verified.status == 1)
             #expect(verified.output.contains("conflict: rules of ours are in both"))
@@ -102,7 +110,9 @@ extension Live {
             #expect(try routeLocalnet(lab) == "1")
         }
 
-        @Test("going from bridge to host mode gives the parameter back and takes the guard out", arguments: Backend.allCases)
+        @Test(
+            "going from bridge to host mode gives the parameter back and takes the guard out",
+            arguments: Backend.allCases)
         func narrowing(_ backend: Backend) throws {
             let lab = try Laboratory.Bare()
             try lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", backend.rawValue])
@@ -113,7 +123,8 @@ extension Live {
             #expect(!status.contains("localhost guard") && status.contains("task credentials for the host"))
         }
 
-        @Test("the guard is there before route_localnet is raised, and after it is lowered", arguments: Backend.allCases)
+        @Test(
+            "the guard is there before route_localnet is raised, and after it is lowered", arguments: Backend.allCases)
         func order(_ backend: Backend) throws {
             let lab = try Laboratory.Bare()
             let log = "/run/trace"
@@ -121,7 +132,10 @@ extension Live {
             for command in [["apply", "--mode", "bridge", "--backend", backend.rawValue], ["remove"]] {
                 try lab.host.require(trace + [Tool.path] + command)
                 let lines = try lab.host.require(["cat", log]).split(separator: "\n")
-                let commits = lines.indices.filter { lines[$0].contains("BATCH_BEGIN") || lines[$0].contains("IPT_SO_SET_REPLACE") || lines[$0].contains("IP6T_SO_SET_REPLACE") }
+                let commits = lines.indices.filter {
+                    lines[$0].contains("BATCH_BEGIN") || lines[$0].contains("IPT_SO_SET_REPLACE")
+                        || lines[$0].contains("IP6T_SO_SET_REPLACE")
+                }
                 let sysctl = try #require(lines.firstIndex { $0.contains("route_localnet") })
                 let first = try #require(commits.first)
                 let last = try #require(commits.last)
@@ -166,7 +180,8 @@ extension Live {
             #expect(try lab.host.reach(Laboratory.credentials, port: 80) == .answered("agent"))
             #expect(try !lab.container.reach(Laboratory.metadata, port: 80).isAnswered)
             #expect(try !lab.container.reach(Laboratory.metadata6, port: 80).isAnswered)
-            #expect(try lab.netsetup(["verify", "--mode", "bridge"]).status == 0, "the tool itself takes them as they are")
+            #expect(
+                try lab.netsetup(["verify", "--mode", "bridge"]).status == 0, "the tool itself takes them as they are")
             #expect(try lab.netsetup(["remove"]).status == 0)
             #expect(try lab.host.require(["nft", "list", "ruleset"]) == "")
         }

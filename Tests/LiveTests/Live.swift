@@ -28,7 +28,9 @@ struct Witness {
     func ourRules() throws -> String { try legacy(ours: true) + nft { $0.hasSuffix(" ecs-netsetup") } }
 
     private func nft(_ isWanted: (String) -> Bool) throws -> String {
-        let tables = try lab.host.require(["nft", "list", "tables"]).split(separator: "\n").map { String($0.dropFirst(6)) }
+        let tables = try lab.host.require(["nft", "list", "tables"]).split(separator: "\n").map {
+            String($0.dropFirst(6))
+        }
         return try tables.filter(isWanted).map { table in
             try lab.host.require(["nft", "-s", "-a", "list", "table"] + table.split(separator: " ").map(String.init))
         }.joined()

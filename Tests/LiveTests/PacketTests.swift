@@ -28,7 +28,9 @@ extension Live {
             .reaches(host, "127.0.0.1", Laboratory.localPort, "local", "the host reaches its own services"),
         ]
 
-        @Test("bridge: credentials in, IMDS out, over IPv4 and IPv6, whatever others accept first", arguments: Backend.allCases)
+        @Test(
+            "bridge: credentials in, IMDS out, over IPv4 and IPv6, whatever others accept first",
+            arguments: Backend.allCases)
         func bridge(_ backend: Backend) throws {
             try Lifecycle(
                 options: ["--mode", "bridge"], always: Self.hostReachesIMDS,
@@ -44,7 +46,8 @@ extension Live {
             ).run(backend)
         }
 
-        @Test("bridge: a user-defined bridge is covered when it is named, and open when not", arguments: Backend.allCases)
+        @Test(
+            "bridge: a user-defined bridge is covered when it is named, and open when not", arguments: Backend.allCases)
         func userBridge(_ backend: Backend) throws {
             let open: [Reachability] = [
                 .reaches(Self.userContainer, Laboratory.metadata, 80, "imds", "the user bridge is open"),
@@ -80,7 +83,8 @@ extension Live {
             ).run(backend)
         }
 
-        @Test("introspection is closed to other hosts, open to this one and its containers", arguments: Backend.allCases)
+        @Test(
+            "introspection is closed to other hosts, open to this one and its containers", arguments: Backend.allCases)
         func introspection(_ backend: Backend) throws {
             let port = Laboratory.introspectionPort
             let own: [Reachability] = [
@@ -112,11 +116,14 @@ extension Live {
                     }
                 },
                 before: [.fails(Self.container, Laboratory.credentials, 80, "no credentials")],
-                after: [.reaches(Self.container, Laboratory.credentials, 80, "agent", "credentials in spite of the policy")]
+                after: [
+                    .reaches(Self.container, Laboratory.credentials, 80, "agent", "credentials in spite of the policy")
+                ]
             ).run(.iptables)
         }
 
-        @Test("host: credentials for the host, nothing for containers, no kernel parameter", arguments: Backend.allCases)
+        @Test(
+            "host: credentials for the host, nothing for containers, no kernel parameter", arguments: Backend.allCases)
         func hostMode(_ backend: Backend) throws {
             try Lifecycle(
                 options: ["--mode", "host"], hasSysctl: false,

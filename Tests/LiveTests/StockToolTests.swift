@@ -25,15 +25,20 @@ extension Live {
             for line in printed.output.split(separator: "\n") where line.hasPrefix("+ ") {
                 try stock.host.require(["sh", "-c", legacy(String(line.dropFirst(2)))])
             }
-            try ours.requireNetsetup(["apply", "--backend", "iptables"] + options.split(separator: " ").map(String.init))
+            try ours.requireNetsetup(
+                ["apply", "--backend", "iptables"] + options.split(separator: " ").map(String.init))
             for table in KernelTable.all {
-                let (first, second) = (try KernelTable.entries(table, in: ours.host), try KernelTable.entries(table, in: stock.host))
+                let (first, second) = (
+                    try KernelTable.entries(table, in: ours.host), try KernelTable.entries(table, in: stock.host)
+                )
                 #expect(!first.isEmpty || second.isEmpty, "\(table)")
                 #expect(first == second, "\(table)")
             }
         }
 
-        @Test("iptables-legacy -S prints each rule as diff spells it, and -D with that text deletes it", arguments: variants)
+        @Test(
+            "iptables-legacy -S prints each rule as diff spells it, and -D with that text deletes it",
+            arguments: variants)
         func legacySpelling(_ options: String) throws {
             let lab = try Laboratory.Bare()
             let words = options.split(separator: " ").map(String.init)

@@ -38,7 +38,8 @@ extension Live {
             #expect(try apply(plans[1]).status == 0)
             let before = try leaked(lab)
             let meter = try TrafficMeter(
-                in: lab.container, forbidden: [Laboratory.metadata, Laboratory.metadata6], asking: Laboratory.credentials)
+                in: lab.container, forbidden: [Laboratory.metadata, Laboratory.metadata6],
+                asking: Laboratory.credentials)
             defer { meter.stop() }
             var replaced = 0
             for round in 0..<200 {
@@ -51,7 +52,9 @@ extension Live {
             #expect(try leaked(lab) == before, "of \(meter.packets) packets")
             #expect(meter.failures == 0, "of \(meter.requests) requests")
             #expect(meter.packets > 1000 && meter.requests > 200)
-            print("\(backend.rawValue): 200 replaces, \(meter.packets) packets to IMDS, 0 through; \(meter.requests) requests, \(meter.failures) failed")
+            print(
+                "\(backend.rawValue): 200 replaces, \(meter.packets) packets to IMDS, 0 through; \(meter.requests) requests, \(meter.failures) failed"
+            )
         }
     }
 
@@ -75,7 +78,9 @@ extension Live {
             #expect(writer.wait() == 0)
             #expect(failed == 0)
             let saved = try lab.host.require(["iptables-legacy-save"]) + lab.host.require(["ip6tables-legacy-save"])
-            let kept = saved.split(separator: "\n").filter { $0.contains(" 10.9.") || $0.contains(" fd00::") || $0.contains("-s 10.9.") }
+            let kept = saved.split(separator: "\n").filter {
+                $0.contains(" 10.9.") || $0.contains(" fd00::") || $0.contains("-s 10.9.")
+            }
             #expect(kept.count == 400)
             #expect(!saved.contains("ecs-netsetup"), "the last command was remove")
         }
@@ -83,7 +88,8 @@ extension Live {
         @Test("another writer of nf_tables costs a retry, not the change")
         func nftWriter() throws {
             let lab = try Laboratory.Bare()
-            let script = "i=0; while [ $i -lt 300 ]; do nft add table ip other; nft add chain ip other c$i; i=$((i+1)); done"
+            let script =
+                "i=0; while [ $i -lt 300 ]; do nft add table ip other; nft add chain ip other c$i; i=$((i+1)); done"
             let writer = try lab.host.start(["sh", "-c", script])
             for round in 0..<60 {
                 let arguments = round % 2 == 0 ? ["apply", "--mode", "bridge", "--backend", "nftables"] : ["remove"]

@@ -33,7 +33,9 @@ extension Live {
             }
         }
 
-        @Test("a kernel parameter that cannot be written in the end: the rules are taken back", arguments: Backend.allCases)
+        @Test(
+            "a kernel parameter that cannot be written in the end: the rules are taken back",
+            arguments: Backend.allCases)
         func sysctl(_ backend: Backend) throws {
             let lab = try host()
             let before = try Witness.everything(lab)

@@ -15,18 +15,23 @@ extension Question {
     /// What the show asks, before and after.
     static let all: [Question] = [
         Question(
-            who: "container", what: "its own credentials", from: { $0.container }, address: Laboratory.credentials, port: 80,
+            who: "container", what: "its own credentials", from: { $0.container }, address: Laboratory.credentials,
+            port: 80,
             isWanted: true),
         Question(
-            who: "host", what: "task credentials", from: { $0.host }, address: Laboratory.credentials, port: 80, isWanted: true),
+            who: "host", what: "task credentials", from: { $0.host }, address: Laboratory.credentials, port: 80,
+            isWanted: true),
         Question(
-            who: "container", what: "the host's credentials (IMDS)", from: { $0.container }, address: Laboratory.metadata,
+            who: "container", what: "the host's credentials (IMDS)", from: { $0.container },
+            address: Laboratory.metadata,
             port: 80, isWanted: false),
         Question(
-            who: "container", what: "the same over IPv6", from: { $0.container }, address: Laboratory.metadata6, port: 80,
+            who: "container", what: "the same over IPv6", from: { $0.container }, address: Laboratory.metadata6,
+            port: 80,
             isWanted: false),
         Question(
-            who: "container on \(Laboratory.userBridge)", what: "the host's credentials (IMDS)", from: { $0.userContainer },
+            who: "container on \(Laboratory.userBridge)", what: "the host's credentials (IMDS)",
+            from: { $0.userContainer },
             address: Laboratory.metadata, port: 80, isWanted: false),
         Question(
             who: "host", what: "its credentials (IMDS)", from: { $0.host }, address: Laboratory.metadata, port: 80,
@@ -35,7 +40,8 @@ extension Question {
             who: "neighbour", what: "a service on the host's 127.0.0.1", from: { $0.neighbour }, address: "127.0.0.1",
             port: Laboratory.localPort, isWanted: false),
         Question(
-            who: "neighbour", what: "the agent's introspection", from: { $0.neighbour }, address: Laboratory.hostAddress,
+            who: "neighbour", what: "the agent's introspection", from: { $0.neighbour },
+            address: Laboratory.hostAddress,
             port: Laboratory.introspectionPort, isWanted: false),
     ]
 }

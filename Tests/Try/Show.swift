@@ -38,7 +38,9 @@ struct Show {
         print("\n" + paint("$ ecs-netsetup \(arguments.joined(separator: " "))", "1"))
         let result = try lab.netsetup(arguments + (isTerminal ? ["--color", "always"] : []))
         print(result.output + result.errors, terminator: "")
-        if result.status != 0 { throw LaboratoryError("ecs-netsetup \(arguments[0]) ended with status \(result.status)") }
+        if result.status != 0 {
+            throw LaboratoryError("ecs-netsetup \(arguments[0]) ended with status \(result.status)")
+        }
     }
 
     private func paint(_ text: String, _ code: String) -> String {

@@ -13,7 +13,10 @@ enum CredentialsRules {
             .dnat(to: Endpoint.agent, port: Endpoint.agentPort))
         return [
             PlannedRule(
-                rule, why: "a container asks \(Endpoint.credentials.address) for its role; the ECS agent answers on the host's loopback")
+                rule,
+                why:
+                    "a container asks \(Endpoint.credentials.address) for its role; the ECS agent answers on the host's loopback"
+            )
         ]
     }
 
@@ -27,7 +30,8 @@ enum CredentialsRules {
             [.destination(Endpoint.credentials), .tcp, .tcpDestinationPort(Endpoint.credentialsPort)],
             .redirect(port: Endpoint.agentPort))
         return [
-            PlannedRule(rule, why: "a task in host mode, or the host itself, asks for its role without crossing a bridge")
+            PlannedRule(
+                rule, why: "a task in host mode, or the host itself, asks for its role without crossing a bridge")
         ]
     }
 

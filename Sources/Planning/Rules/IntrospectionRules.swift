@@ -27,7 +27,8 @@ enum IntrospectionRules {
         let rule = Rule(
             "no introspection\(version(family)) from other hosts", at: .input, family,
             [.inInterface(Endpoint.loopbackInterface, negated: true)] + port, .drop)
-        return PlannedRule(rule, why: "the ECS agent tells every neighbour about tasks on port \(Endpoint.introspectionPort)")
+        return PlannedRule(
+            rule, why: "the ECS agent tells every neighbour about tasks on port \(Endpoint.introspectionPort)")
     }
 
     private static func version(_ family: AddressFamily) -> String { family == .ipv4 ? "" : " over IPv6" }

@@ -15,7 +15,8 @@ enum LocalhostGuard {
             ],
             .drop)
         return [
-            PlannedRule(rule, why: "route_localnet=1 would let neighbours into services bound to 127.0.0.1 (CVE-2020-8558)")
+            PlannedRule(
+                rule, why: "route_localnet=1 would let neighbours into services bound to 127.0.0.1 (CVE-2020-8558)")
         ]
     }
 }

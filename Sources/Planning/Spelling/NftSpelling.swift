@@ -46,7 +46,8 @@ package enum NftSpelling {
             return "iifname \(negated ? "!= " : "")\"\(pattern.name)\(pattern.isWildcard ? "*" : "")\""
         case .tcp:
             // A port says that it is TCP's.
-            return rule.matches.contains { if case .tcpDestinationPort = $0 { true } else { false } } ? "" : "meta l4proto tcp"
+            return rule.matches.contains { if case .tcpDestinationPort = $0 { true } else { false } }
+                ? "" : "meta l4proto tcp"
         case .tcpDestinationPort(let port): return "tcp dport \(port)"
         case .connectionState(let state, let negated): return spell(state, negated: negated)
         }

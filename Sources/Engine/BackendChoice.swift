@@ -1,10 +1,20 @@
 package import Model
 
 /// Which backend is used, and why.
-package struct BackendChoice: Hashable, Sendable {
+package struct BackendChoice: Sendable {
     package let backend: BackendKind
+    private let reason: String
+    private let nftables: InstalledRuleset
+    private let iptables: InstalledRuleset
+
     /// What spoke for it, and what was found besides; a sentence each, without full stops.
-    package let evidence: [String]
+    package var evidence: [String] {
+        var evidence = ["\(backend.rawValue): \(reason)"] + [nftables, iptables].map(Self.found)
+        if nftables.holdsOurs, iptables.holdsOurs {
+            evidence.append("conflict: rules of ours are in both; apply leaves them in \(backend.rawValue) only")
+        }
+        return evidence
+    }
 
     /// Chooses: what was asked for, else where Docker's rules are, else where other rules are, else where ours are,
     /// else legacy where its tables exist, else nf_tables.
@@ -14,20 +24,21 @@ package struct BackendChoice: Hashable, Sendable {
         requested: BackendKind?, nftables: InstalledRuleset, iptables: InstalledRuleset
     ) throws(Failure) -> BackendChoice {
         var (backend, reason) = preferred(requested: requested, nftables: nftables, iptables: iptables)
-        var evidence: [String] = []
         if let missing = (backend == .nftables ? nftables : iptables).unavailable {
             guard requested == nil, (backend == .nftables ? iptables : nftables).unavailable == nil else {
                 throw missing
             }
+            reason = "this kernel has no \(backend.rawValue)"
             backend = backend.other
-            reason = "this kernel has no \(backend.other.rawValue)"
         }
-        evidence.append("\(backend.rawValue): \(reason)")
-        evidence += [nftables, iptables].map(found)
-        if nftables.holdsOurs, iptables.holdsOurs {
-            evidence.append("conflict: rules of ours are in both; apply leaves them in \(backend.rawValue) only")
-        }
-        return BackendChoice(backend: backend, evidence: evidence)
+        return BackendChoice(backend: backend, reason: reason, nftables: nftables, iptables: iptables)
+    }
+
+    /// The backend to name where everything is taken back: the one that holds our rules.
+    static func holding(_ nftables: InstalledRuleset, _ iptables: InstalledRuleset) -> BackendChoice {
+        BackendChoice(
+            backend: iptables.holdsOurs && !nftables.holdsOurs ? .iptables : .nftables, reason: "our rules are there",
+            nftables: nftables, iptables: iptables)
     }
 
     private static func preferred(

@@ -51,9 +51,8 @@ package struct Decision: Sendable {
 
     /// What taking everything back asks for on this host.
     package init(removing observed: Observation) {
-        let kind: BackendKind = observed.iptables.holdsOurs && !observed.nftables.holdsOurs ? .iptables : .nftables
-        self.init(
-            choice: BackendChoice(backend: kind, evidence: []), plan: .empty(kind), observed: observed)
+        let choice = BackendChoice.holding(observed.nftables, observed.iptables)
+        self.init(choice: choice, plan: .empty(choice.backend), observed: observed)
     }
 
     private init(choice: BackendChoice, plan: Plan, observed: Observation) {

@@ -64,10 +64,17 @@ struct EntryDecoder {
     }
 
     private func rule(at place: Place) throws(NotOurs) -> Rule {
+        guard entry.count >= layout.size, NativeBytes.decode(entry, layout.nextOffset) as UInt16 == entry.count else {
+            throw NotOurs(what: "another length than it says")
+        }
         var matches = try headerMatches()
+        let extensions = extensions
+        guard extensions.reduce(layout.size, { $0 + ExtensionHeader.size + $1.data.count }) == targetOffset else {
+            throw NotOurs(what: "a damaged match")
+        }
         var comment: String?
         for (index, found) in extensions.enumerated() {
-            if found.name == "comment" {
+            if found.name == "comment", found.revision == 0 {
                 // Only at the end, where we write it: the stock tool's delete compares the order too.
                 guard index == extensions.count - 1 else { throw NotOurs(what: "more behind its comment") }
                 comment = NativeBytes.string(found.data, 0, found.data.count)
@@ -81,7 +88,9 @@ struct EntryDecoder {
     private func headerMatches() throws(NotOurs) -> [Match] {
         let inverse = entry[layout.inverseFlags]
         let known = EntryLayout.inverseSource | EntryLayout.inverseInInterface
-        guard inverse & ~known == 0, entry[layout.flags] & ~layout.protocolFlag == 0,
+        let proto: UInt16 = NativeBytes.decode(entry, layout.proto)
+        // Without its flag, the kernel does not look at the protocol.
+        guard inverse & ~known == 0, entry[layout.flags] == (proto == 0 ? 0 : layout.protocolFlag),
             isZero(layout.outInterfaceMask, EntryLayout.interfaceSize)
         else { throw NotOurs(what: "unknown flags or an outgoing interface") }
         var matches: [Match] = []
@@ -100,7 +109,7 @@ struct EntryDecoder {
         } else if isInterfaceNegated {
             throw NotOurs(what: "a negated interface of nothing")
         }
-        switch NativeBytes.decode(entry, layout.proto) as UInt16 {
+        switch proto {
         case 0: break
         case EntryLayout.tcp: matches.append(.tcp)
         default: throw NotOurs(what: "another protocol than TCP")
@@ -112,10 +121,11 @@ struct EntryDecoder {
 
     private func prefix(_ offset: Int, _ maskOffset: Int) throws(NotOurs) -> IPPrefix? {
         let count = family.addressLength
-        if isZero(maskOffset, count) { return nil }
+        // An address under an empty mask would match nothing.
+        if isZero(offset, count), isZero(maskOffset, count) { return nil }
         let prefix = IPPrefix(
             bytes: Array(entry[offset..<offset + count]), mask: Array(entry[maskOffset..<maskOffset + count]))
-        guard let prefix else { throw NotOurs(what: "an unknown address mask") }
+        guard let prefix, prefix.length > 0 else { throw NotOurs(what: "an unknown address mask") }
         return prefix
     }
 
@@ -136,7 +146,7 @@ struct EntryDecoder {
         switch (found.name, found.revision) {
         case ("tcp", 0):
             let ports = stride(from: 0, to: 8, by: 2).map { NativeBytes.decode(found.data, $0) as UInt16 }
-            guard ports[0] == 0, ports[1] == 0xffff, ports[2] == ports[3],
+            guard found.data.count >= 12, ports[0] == 0, ports[1] == 0xffff, ports[2] == ports[3],
                 found.data[8..<12].allSatisfy({ $0 == 0 })
             else { break }
             return .tcpDestinationPort(ports[2])
@@ -158,42 +168,70 @@ struct EntryDecoder {
     }
 
     private func action() throws(NotOurs) -> Action {
-        guard let target = extensionAt(targetOffset) else { throw NotOurs(what: "no target") }
+        guard let target = extensionAt(targetOffset),
+            targetOffset + ExtensionHeader.size + target.data.count == entry.count
+        else { throw NotOurs(what: "no target") }
         let name = StandardVerdict.name(of: target.data, targetName: target.name) ?? target.name
         switch (name, target.revision) {
-        case ("ACCEPT", _): return .accept
-        case ("DROP", _): return .drop
+        case ("ACCEPT", 0): return .accept
+        case ("DROP", 0): return .drop
         case ("REJECT", 0):
             let code: UInt32 = NativeBytes.decode(target.data, 0)
             for rejection in [Rejection.tcpReset, .adminProhibited] where RejectCode.code(rejection, family) == code {
                 return .reject(rejection)
             }
-        case ("DNAT", DnatRevision.range2.rawValue):
-            return try nat(target.data, flags: 0, first: 4, second: 20, ports: 36, size: family.addressLength)
+        case ("DNAT", DnatRevision.range2.rawValue): return try dnat(NatRange(range2: target.data))
         case ("DNAT", DnatRevision.ranges.rawValue) where family == .ipv4:
-            return try nat(target.data, flags: 4, first: 8, second: 12, ports: 16, size: 4)
+            return try dnat(NatRange(ranges: target.data))
         case ("REDIRECT", 0) where family == .ipv4:
-            return try nat(target.data, flags: 4, first: 8, second: 12, ports: 16, size: 4)
+            guard let range = NatRange(ranges: target.data), range.flags == UInt32(NF_NAT_RANGE_PROTO_SPECIFIED) else {
+                throw NotOurs(what: "an unknown NAT range")
+            }
+            return .redirect(port: range.port)
         default: break
         }
         throw NotOurs(what: "an unknown target '\(name)' revision \(target.revision)")
     }
 
-    /// Reads a NAT range whose two ends are the same; with an address it is a DNAT, without a REDIRECT.
-    private func nat(
-        _ data: [UInt8], flags: Int, first: Int, second: Int, ports: Int, size: Int
-    ) throws(NotOurs) -> Action {
-        let both = UInt32(NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED)
-        let number: UInt32 = NativeBytes.decode(data, flags)
-        let port = NativeBytes.port(data, ports)
-        guard data.count >= ports + 4, port == NativeBytes.port(data, ports + 2),
-            data[first..<first + size] == data[second..<second + size]
-        else { throw NotOurs(what: "a range of addresses or ports") }
-        if number == UInt32(NF_NAT_RANGE_PROTO_SPECIFIED) { return .redirect(port: port) }
-        guard number == both, let address = IPPrefix(bytes: Array(data[first..<first + size]), length: size * 8) else {
-            throw NotOurs(what: "unknown NAT flags")
+    private func dnat(_ range: NatRange?) throws(NotOurs) -> Action {
+        let count = family.addressLength
+        guard let range, range.flags == UInt32(NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED),
+            range.address.dropFirst(count).allSatisfy({ $0 == 0 }),
+            let address = IPPrefix(bytes: Array(range.address.prefix(count)), length: count * 8)
+        else { throw NotOurs(what: "an unknown NAT range") }
+        return .dnat(to: address, port: range.port)
+    }
+}
+
+/// A NAT range whose two ends are the same.
+private struct NatRange {
+    let flags: UInt32
+    /// 4 or 16 bytes, zeroes behind an IPv4 address.
+    let address: [UInt8]
+    let port: UInt16
+
+    /// Reads `struct nf_nat_range2`: flags, two addresses, two ports and the base port of a shift, which is 0.
+    init?(range2 data: [UInt8]) {
+        self.init(data, flags: 0, addresses: 4, size: 16)
+        guard data.count >= 44, NativeBytes.decode(data, 40) as UInt32 == 0 else { return nil }
+    }
+
+    /// Reads `struct nf_nat_ipv4_multi_range_compat` with one range: count, flags, two addresses, two ports.
+    init?(ranges data: [UInt8]) {
+        guard NativeBytes.decode(data, 0) as UInt32 == 1 else { return nil }
+        self.init(data, flags: 4, addresses: 8, size: 4)
+    }
+
+    private init?(_ data: [UInt8], flags: Int, addresses: Int, size: Int) {
+        let ports = addresses + 2 * size
+        guard data.count >= ports + 4, NativeBytes.port(data, ports) == NativeBytes.port(data, ports + 2) else {
+            return nil
         }
-        return .dnat(to: address, port: port)
+        let (first, second) = (data[addresses..<addresses + size], data[addresses + size..<ports])
+        guard first == second else { return nil }
+        self.flags = NativeBytes.decode(data, flags)
+        address = Array(first)
+        port = NativeBytes.port(data, ports)
     }
 }
 

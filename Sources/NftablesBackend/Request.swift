@@ -6,8 +6,8 @@ import Model
 /// Builds netlink messages, one after the other, into an array of bytes.
 struct RequestBuilder {
     private(set) var bytes: [UInt8] = []
-    /// What each sequence number asked for, for errors; counted from 1.
-    private(set) var subjects: [String] = []
+    /// What each sequence number asked for, counted from 1; spelled out only for errors.
+    private(set) var subjects: [() -> String] = []
 
     /// A message of nf_tables never needs more: the longest is a rule, some 700 bytes.
     private static let messageSize = 8192
@@ -21,7 +21,7 @@ struct RequestBuilder {
     ///   - subject: what the message asks for: "create chain inet ecs-netsetup input".
     ///   - fill: writes the attributes.
     mutating func append(
-        _ type: nf_tables_msg_types, family: UInt16, flags: CInt, subject: String,
+        _ type: nf_tables_msg_types, family: UInt16, flags: CInt, subject: @escaping @autoclosure () -> String,
         fill: (UnsafeMutablePointer<nlmsghdr>) -> Void
     ) {
         subjects.append(subject)

@@ -21,13 +21,29 @@ struct RuleDecoder {
 
     /// The registers that the expressions so far have loaded. A rule of ours uses two.
     private struct Registers {
-        private var values: [(register: UInt32, value: Value)] = []
+        private var values: [(register: UInt32, value: Value, isUsed: Bool)] = []
 
-        subscript(register: UInt32) -> Value? {
-            get { values.last { $0.register == register }?.value }
-            set {
-                if let newValue { values.append((register, newValue)) }
+        /// Whether a value was loaded that no expression has asked for. In rules of ours each is asked for at once.
+        var holdUnused: Bool { values.contains { !$0.isUsed } }
+
+        /// Loads a value. Only the 16-byte registers, because the 4-byte ones overlap them.
+        mutating func load(_ value: Value, into register: UInt32) throws(NotOurs) {
+            guard (NFT_REG_1.rawValue...NFT_REG_4.rawValue).contains(register) else {
+                throw NotOurs(what: "an unknown register")
             }
+            if let index = values.firstIndex(where: { $0.register == register }) {
+                if !values[index].isUsed { throw NotOurs(what: "a value that nothing asks for") }
+                values[index] = (register, value, false)
+            } else {
+                values.append((register, value, false))
+            }
+        }
+
+        /// What a register holds; nil when nothing was loaded into it.
+        mutating func use(_ register: UInt32) -> Value? {
+            guard let index = values.firstIndex(where: { $0.register == register }) else { return nil }
+            values[index].isUsed = true
+            return values[index].value
         }
     }
 
@@ -66,6 +82,7 @@ struct RuleDecoder {
         guard let family else { throw NotOurs(what: "no address family") }
         guard let action else { throw NotOurs(what: "no verdict") }
         if counter == nil { throw NotOurs(what: "no counter") }
+        if registers.holdUnused { throw NotOurs(what: "a value that nothing asks for") }
         return Rule(place: place, family: family, matches: mergedStates(), action: action, comment: comment)
     }
 
@@ -73,7 +90,7 @@ struct RuleDecoder {
     private func mergedStates() -> [Match] {
         matches.reduce(into: []) { merged, match in
             if case .connectionState(let state, true) = match,
-                case .connectionState(let previous, true)? = merged.last
+                case .connectionState(let previous, true)? = merged.last, previous.isDisjoint(with: state)
             {
                 merged[merged.count - 1] = .connectionState(previous.union(state), negated: true)
             } else {
@@ -85,18 +102,19 @@ struct RuleDecoder {
     private mutating func take(_ expression: Expression) throws(NotOurs) {
         if action != nil { throw NotOurs(what: "more after the verdict") }
         switch expression {
-        case .meta(let key, let register): registers[register] = .meta(key)
+        case .meta(let key, let register): try registers.load(.meta(key), into: register)
         case .payload(let base, let offset, let length, let register):
-            registers[register] = .payload(base: base, offset: offset, length: length)
-        case .connection(let key, let register): registers[register] = .connection(key)
-        case .immediate(let register, let data): registers[register] = .data(data)
+            try registers.load(.payload(base: base, offset: offset, length: length), into: register)
+        case .connection(let key, let register): try registers.load(.connection(key), into: register)
+        case .immediate(let register, let data): try registers.load(.data(data), into: register)
         case .bitwise(let source, let destination, let mask, let xor):
-            guard let value = registers[source], xor.allSatisfy({ $0 == 0 }) else {
+            guard let value = registers.use(source), xor.allSatisfy({ $0 == 0 }) else {
                 throw NotOurs(what: "unknown bitwise operation")
             }
-            registers[destination] = .masked(value, mask: mask)
+            try registers.load(.masked(value, mask: mask), into: destination)
         case .compare(let operation, let register, let data):
-            try compare(registers[register], operation: operation, data: data)
+            if counter != nil { throw NotOurs(what: "a condition behind its counter") }
+            try compare(registers.use(register), operation: operation, data: data)
         case .counter(let packets, let bytes):
             if counter != nil { throw NotOurs(what: "two counters") }
             counter = (packets, bytes)
@@ -120,12 +138,13 @@ struct RuleDecoder {
             matches.append(.inInterface(try interface(data), negated: negated))
         case .payload(NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, 2, 2) where !negated && data.count == 2:
             matches.append(.tcpDestinationPort(Self.number(data)))
-        case .payload(NFT_PAYLOAD_NETWORK_HEADER.rawValue, let offset, let length):
-            try address(offset: offset, bytes: data, bits: Int(length) * 8, negated: negated)
-        case .masked(.payload(NFT_PAYLOAD_NETWORK_HEADER.rawValue, let offset, _), let mask):
+        case .payload(NFT_PAYLOAD_NETWORK_HEADER.rawValue, let offset, let length) where data.count == length:
+            try address(offset: offset, bytes: data, bits: data.count * 8, negated: negated)
+        case .masked(.payload(NFT_PAYLOAD_NETWORK_HEADER.rawValue, let offset, let length), let mask)
+        where mask.count == length:
             guard let prefix = IPPrefix(bytes: data, mask: mask) else { throw NotOurs(what: "unknown address mask") }
             try address(offset: offset, bytes: data, bits: prefix.length, negated: negated)
-        case .masked(.connection(let key), let mask) where data.allSatisfy { $0 == 0 }:
+        case .masked(.connection(let key), let mask) where data == ExpressionCodec.native(0):
             matches.append(.connectionState(try state(key, mask), negated: !negated))
         default: throw NotOurs(what: "unknown condition")
         }
@@ -146,10 +165,13 @@ struct RuleDecoder {
         }
     }
 
+    /// A name stands with NULs up to `IFNAMSIZ`, a wildcard without any.
     private func interface(_ data: [UInt8]) throws(NotOurs) -> InterfacePattern {
-        let name = String(decoding: data.prefix { $0 != 0 }, as: UTF8.self)
-        if name.isEmpty { throw NotOurs(what: "no interface name") }
-        return InterfacePattern(name: name, isWildcard: data.last != 0)
+        let name = data.prefix { $0 != 0 }
+        let isWildcard = name.count == data.count
+        guard !name.isEmpty, isWildcard || data.count == Int(IFNAMSIZ) && data[name.count...].allSatisfy({ $0 == 0 })
+        else { throw NotOurs(what: "no interface name") }
+        return InterfacePattern(name: String(decoding: name, as: UTF8.self), isWildcard: isWildcard)
     }
 
     private func state(_ key: UInt32, _ mask: [UInt8]) throws(NotOurs) -> ConnectionState {
@@ -166,22 +188,22 @@ struct RuleDecoder {
         throw NotOurs(what: "unknown connection state")
     }
 
-    private func decodeAction(_ expression: Expression) throws(NotOurs) -> Action {
+    private mutating func decodeAction(_ expression: Expression) throws(NotOurs) -> Action {
         switch expression {
         case .verdict(NF_ACCEPT): return .accept
         case .verdict(NF_DROP): return .drop
-        case .reject(NFT_REJECT_TCP_RST.rawValue, _): return .reject(.tcpReset)
+        case .reject(NFT_REJECT_TCP_RST.rawValue, 0): return .reject(.tcpReset)
         case .reject(NFT_REJECT_ICMP_UNREACH.rawValue, let code):
             guard let family, code == ExpressionCodec.prohibitedCode(family) else { break }
             return .reject(.adminProhibited)
         case .nat(NFT_NAT_DNAT.rawValue, let number, let address, let port, ExpressionCodec.natFlags):
             guard let family, number == UInt32(ExpressionCodec.protocolNumber(family)),
-                case .data(let bytes)? = registers[address], case .data(let portBytes)? = registers[port],
+                case .data(let bytes)? = registers.use(address), case .data(let portBytes)? = registers.use(port),
                 let prefix = IPPrefix(bytes: bytes, length: bytes.count * 8), portBytes.count == 2
             else { break }
             return .dnat(to: prefix, port: Self.number(portBytes))
         case .redirect(let port, ExpressionCodec.redirectFlags):
-            guard case .data(let bytes)? = registers[port], bytes.count == 2 else { break }
+            guard case .data(let bytes)? = registers.use(port), bytes.count == 2 else { break }
             return .redirect(port: Self.number(bytes))
         default: break
         }

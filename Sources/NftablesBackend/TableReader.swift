@@ -111,12 +111,13 @@ struct TableReader: ~Copyable {
     ///
     /// - Parameter missingIsEmpty: ENOENT means that there is nothing, and is no failure.
     private func ask(
-        _ type: nf_tables_msg_types, family: UInt16 = 0, flags: CInt = NLM_F_ACK, subject: String,
+        _ type: nf_tables_msg_types, family: UInt16 = 0, flags: CInt = NLM_F_ACK,
+        subject: @escaping @autoclosure () -> String,
         missingIsEmpty: Bool = false, fill: (UnsafeMutablePointer<nlmsghdr>) -> Void = { _ in },
         receive: (UnsafePointer<nlmsghdr>) -> Void
     ) throws(Failure) {
         var request = RequestBuilder()
-        unsafe request.append(type, family: family, flags: flags, subject: subject, fill: fill)
+        unsafe request.append(type, family: family, flags: flags, subject: subject(), fill: fill)
         try socket.send(request.bytes)
         var answered = false
         var disturbed = false
@@ -129,7 +130,7 @@ struct TableReader: ~Copyable {
                 answered = true
                 if number == 0 || number == ENOENT && missingIsEmpty { return }
                 throw .system(
-                    "cannot read \(subject) from nf_tables", source: "netlink", errno: number,
+                    "cannot read \(subject()) from nf_tables", source: "netlink", errno: number,
                     // nfnetlink answers so when nobody has registered nf_tables.
                     kind: type == NFT_MSG_GETGEN && number != EPERM ? .unsupported : .trouble)
             }
@@ -138,7 +139,7 @@ struct TableReader: ~Copyable {
             throw Failure(.concurrentChange, "the rules of nf_tables changed while they were read")
         }
         if !answered {
-            throw Failure(.outcomeUnknown, "nf_tables did not answer when asked for \(subject)")
+            throw Failure(.outcomeUnknown, "nf_tables did not answer when asked for \(subject())")
         }
     }
 }

@@ -51,7 +51,7 @@ struct Transaction {
     /// The failure for an error number; sequence 0 is the batch as a whole.
     private func failure(sequence: UInt32, errno number: CInt) -> Failure {
         let index = Int(sequence) - 1
-        let subject = request.subjects.indices.contains(index) ? request.subjects[index] : "change the ruleset"
+        let subject = request.subjects.indices.contains(index) ? request.subjects[index]() : "change the ruleset"
         // EBUSY: a table or chain is still held by somebody's transaction.
         let isConcurrent = number == ERESTART || number == EBUSY || number == EAGAIN
         return .system(
@@ -59,17 +59,17 @@ struct Transaction {
     }
 
     private mutating func appendTable(
-        _ type: nf_tables_msg_types, _ layout: TableLayout, flags: CInt, subject: String
+        _ type: nf_tables_msg_types, _ layout: TableLayout, flags: CInt, subject: @escaping @autoclosure () -> String
     ) {
-        unsafe request.append(type, family: layout.family, flags: flags | NLM_F_ACK, subject: subject) { header in
+        unsafe request.append(type, family: layout.family, flags: flags | NLM_F_ACK, subject: subject()) { header in
             unsafe mnl_attr_put_strz(header, UInt16(NFTA_TABLE_NAME.rawValue), TableLayout.name)
         }
     }
 
     private mutating func createChain(_ chain: BaseChain, in layout: TableLayout) {
-        let subject = "create chain \(layout.description) \(chain.name)"
         unsafe request.append(
-            NFT_MSG_NEWCHAIN, family: layout.family, flags: NLM_F_CREATE | NLM_F_ACK, subject: subject
+            NFT_MSG_NEWCHAIN, family: layout.family, flags: NLM_F_CREATE | NLM_F_ACK,
+            subject: "create chain \(layout.description) \(chain.name)"
         ) { header in
             guard let object = unsafe nftnl_chain_alloc() else { return }
             defer { unsafe nftnl_chain_free(object) }
@@ -84,10 +84,10 @@ struct Transaction {
     }
 
     private mutating func createRule(_ rule: Rule, in layout: TableLayout) throws(Failure) {
-        let subject = "create rule \"\(rule.title)\" in \(layout.description) \(rule.place.rawValue)"
         var made = false
         unsafe request.append(
-            NFT_MSG_NEWRULE, family: layout.family, flags: NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, subject: subject
+            NFT_MSG_NEWRULE, family: layout.family, flags: NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK,
+            subject: "create rule \"\(rule.title)\" in \(layout.description) \(rule.place.rawValue)"
         ) { header in
             guard let object = unsafe nftnl_rule_alloc() else { return }
             defer { unsafe nftnl_rule_free(object) }
@@ -104,6 +104,6 @@ struct Transaction {
             unsafe nftnl_rule_nlmsg_build_payload(header, object)
             made = true
         }
-        if !made { throw .system("cannot \(subject)", source: "nftnl_expr_alloc", errno: ENOMEM) }
+        if !made { throw .system("cannot create rule \"\(rule.title)\"", source: "nftnl_expr_alloc", errno: ENOMEM) }
     }
 }

@@ -1,0 +1,121 @@
+import Model
+import Testing
+
+@testable import CommandLineTool
+
+@Suite("The command line")
+struct ArgumentParserTests {
+    /// An option in both spellings, and what it must have done.
+    struct Given: CustomTestStringConvertible {
+        let name: String
+        let value: String
+        let hasTaken: @Sendable (Request) -> Bool
+
+        init(_ name: String, _ value: String, _ hasTaken: @escaping @Sendable (Request) -> Bool) {
+            (self.name, self.value, self.hasTaken) = (name, value, hasTaken)
+        }
+
+        var testDescription: String { "--\(name) \(value)" }
+    }
+
+    static let values = [
+        Given("mode", "host") { $0.settings.modes == [.bridge, .host] },
+        Given("mode", "host,awsvpc,host") { $0.settings.modes == [.bridge, .host, .awsvpc] },
+        Given("bridge-interface", "br-+") { $0.settings.bridgeInterfaces.map(\.description) == ["br-+"] },
+        Given("backend", "nftables") { $0.settings.backend == .nftables },
+        Given("backend", "iptables") { $0.settings.backend == .iptables },
+        Given("backend", "auto") { $0.settings.backend == nil },
+        Given("imds-placement", "early") { $0.settings.metadataPlacement == .early },
+        Given("imds-placement", "documented") { $0.settings.metadataPlacement == .documented },
+        Given("imds-action", "drop") { $0.settings.metadataAction == .drop },
+        Given("imds-action", "reject") { $0.settings.metadataAction == .reject },
+        Given("wait", "0") { $0.settings.wait == 0 },
+        Given("wait", "86400") { $0.settings.wait == 86400 },
+        Given("format", "text") { $0.format == .text },
+        Given("format", "json") { $0.format == .json },
+        Given("color", "auto") { $0.color == .auto },
+        Given("color", "always") { $0.color == .always },
+        Given("color", "never") { $0.color == .never },
+        Given("persist", "none") { _ in true },
+    ]
+
+    @Test("takes a value as the next word and behind an equals sign", arguments: values)
+    func value(_ given: Given) throws {
+        for words in [["--\(given.name)", given.value], ["--\(given.name)=\(given.value)"]] {
+            let request = try ArgumentParser.parse(["apply", "--mode", "bridge"] + words)
+            #expect(given.hasTaken(request), "\(words)")
+            #expect(request.command == .apply)
+        }
+    }
+
+    static let flags = [
+        Given("allow-imds", "") { $0.settings.allowsMetadata },
+        Given("allow-offhost-introspection", "") { $0.settings.allowsOffhostIntrospection },
+        Given("no-localhost-guard", "") { !$0.settings.guardsLocalhost },
+        Given("quiet", "q") { $0.isQuiet },
+        Given("verbose", "v") { $0.isVerbose },
+        Given("help", "h") { $0.wantsHelp },
+        Given("version", "") { $0.wantsVersion },
+    ]
+
+    @Test("takes a flag by its name and by its letter, off without it", arguments: flags)
+    func flag(_ given: Given) throws {
+        let words = ["apply", "--mode", "bridge"]
+        #expect(!given.hasTaken(try ArgumentParser.parse(words)))
+        #expect(given.hasTaken(try ArgumentParser.parse(words + ["--\(given.name)"])))
+        if !given.value.isEmpty { #expect(given.hasTaken(try ArgumentParser.parse(words + ["-\(given.value)"]))) }
+        let failure = try #require(throws: Failure.self) { try ArgumentParser.parse(words + ["--\(given.name)=1"]) }
+        #expect(failure.subject == "--\(given.name) takes no value")
+    }
+
+    @Test("the table above names every option")
+    func everyOption() {
+        #expect(Set((Self.values + Self.flags).map(\.name)) == Set(CommandTable.options.map(\.name)))
+    }
+
+    @Test("takes commands, and options before them", arguments: Command.allCases)
+    func command(_ command: Command) throws {
+        let words = command.needsModes ? ["--mode=bridge"] : []
+        #expect(try ArgumentParser.parse(words + [command.rawValue]).command == command)
+        #expect(try ArgumentParser.parse([command.rawValue] + words).command == command)
+    }
+
+    @Test("the first bridge pattern replaces the default, the next ones add to it, once each")
+    func bridges() throws {
+        func patterns(_ words: String...) throws -> [String] {
+            try ArgumentParser.parse(["apply", "--mode=bridge"] + words.map { "--bridge-interface=" + $0 })
+                .settings.bridgeInterfaces.map(\.description)
+        }
+        #expect(try patterns() == ["docker+"])
+        #expect(try patterns("br0") == ["br0"])
+        #expect(try patterns("br0", "docker+", "br0") == ["br0", "docker+"])
+    }
+
+    @Test("modes add up over repeated options, in the order given, once each")
+    func modes() throws {
+        let request = try ArgumentParser.parse(["diff", "--mode", "host", "--mode=bridge,host"])
+        #expect(request.settings.modes == [.host, .bridge])
+    }
+
+    @Test("the last of two values counts")
+    func last() throws {
+        let request = try ArgumentParser.parse(["status", "--wait", "1", "--format=json", "--wait=2"])
+        #expect(request.settings.wait == 2)
+    }
+
+    @Test(
+        "asking for help or the version needs nothing else",
+        arguments: [["--help"], ["-h"], ["--version"], ["apply", "-h"]])
+    func help(_ words: [String]) throws {
+        let request = try ArgumentParser.parse(words)
+        #expect(request.wantsHelp || request.wantsVersion)
+    }
+
+    @Test("what was understood before a mistake tells how to write the failure")
+    func outputWishes() {
+        let wishes = ArgumentParser.outputWishes(["verify", "--nonsense", "--mode=x", "--format=json", "extra"])
+        #expect(wishes.command == .verify)
+        #expect(wishes.format == .json)
+        #expect(ArgumentParser.outputWishes(["--format"]).format == .text)
+    }
+}

@@ -39,12 +39,14 @@ struct ArgumentParser {
         }
         guard let argument = option.argument else {
             if attached != nil { throw .usage("--\(option.name) takes no value") }
+            if option.isPlanning { request.planningWords.append("--\(option.name)") }
             return try option.take(&request, "")
         }
         guard let value = attached ?? rest.popFirst() else {
             throw .usage("--\(option.name) needs a value", advice: "write --\(option.name) \(argument)")
         }
         if value.isEmpty { throw .usage("--\(option.name) has an empty value", advice: option.summary) }
+        if option.isPlanning { request.planningWords += ["--\(option.name)", value] }
         try option.take(&request, value)
     }
 

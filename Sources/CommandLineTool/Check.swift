@@ -48,7 +48,10 @@ struct Check {
                         ? unknown(installed)
                         : part.backend == chosen ? "is there but not asked for" : "is also in \(part.backend.rawValue)",
                     why: "only what the mode asks for should be there, and in one backend")
-            case .repair(let text): Check(title: "structure", problem: text, why: "the rules take no effect so")
+            case .repair(let text):
+                Check(
+                    title: "structure", problem: text,
+                    why: "only the right hook, priority, type and policy give the rules their effect")
             case .obstacle(let obstacle):
                 Check(
                     title: "foreign content in our table", problem: obstacle.what,

@@ -15,6 +15,9 @@ struct Option: Sendable {
     /// Puts the value into the request. The value is empty for an option without one.
     let take: @Sendable (inout Request, String) throws(Failure) -> Void
 
+    /// Whether it says what is desired, as opposed to how to go about it or how to print.
+    var isPlanning: Bool { !commands.isEmpty }
+
     func belongs(to command: Command) -> Bool { commands.isEmpty || commands.contains(command) }
 }
 
@@ -27,6 +30,17 @@ extension Command {
         case .verify: "check the host; exit 1 where it does not match"
         case .remove: "take back exactly what apply did"
         case .status: "show what is live, with packet counters"
+        }
+    }
+
+    /// What its exit status tells, as help says.
+    var exitStatuses: String {
+        switch self {
+        case .apply: "0 the host matches now, 2 it could not be done, 64 wrong usage"
+        case .diff: "0 there is no difference, 1 there is, 2 it could not be told, 64 wrong usage"
+        case .verify: "0 every check passed, 1 one failed, 2 it could not be told, 64 wrong usage"
+        case .remove: "0 nothing of ours is left, 2 it could not be done, 64 wrong usage"
+        case .status: "0, 2 it could not be told, 64 wrong usage"
         }
     }
 

@@ -23,9 +23,9 @@ enum HelpText {
             CommandTable.options.filter { option in command.map(option.belongs) ?? true }.map { ($0.usage, $0.help) })
         lines += [
             "",
-            "exit status: 0 the host matches, 1 it does not, 2 trouble, 64 wrong usage",
+            "exit status: \(command?.exitStatuses ?? "0 the host matches, 1 it does not, 2 trouble, 64 wrong usage")",
             "",
-            "example: ecs-netsetup apply --mode bridge",
+            "example: ecs-netsetup \((command ?? .apply).rawValue)\((command ?? .apply).needsModes ? " --mode bridge" : "")",
         ]
         return lines.joined(separator: "\n") + "\n"
     }

@@ -37,6 +37,8 @@ struct Request {
     var isVerbose = false
     var wantsHelp = false
     var wantsVersion = false
+    /// The options that say what is desired, as they were given, so that advice can repeat them.
+    var planningWords: [String] = []
     /// Whether `--bridge-interface` was given, so that the next one adds to it instead of replacing the default.
     var namesBridges = false
 }

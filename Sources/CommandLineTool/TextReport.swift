@@ -26,7 +26,7 @@ struct TextReport {
 
     private func summary(_ decision: Decision, request: Request, command: Command) -> String {
         let place = Self.place(decision, request)
-        let count = decision.changeCount
+        let count = ChangeLine.lines(of: decision).count
         let changes = count == 1 ? "1 change" : "\(count) changes"
         switch command {
         case .remove:
@@ -58,7 +58,7 @@ struct TextReport {
             failed == 0
                 ? palette.bold("all \(checks.count) checks passed (\(place))")
                 : palette.bold("\(failed) of \(checks.count) checks failed (\(place))")
-                    + "; to mend: ecs-netsetup apply --mode \(Self.modes(request))")
+                    + "; to mend: ecs-netsetup apply \(request.planningWords.joined(separator: " "))")
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -16,7 +16,7 @@ package struct BackendChoice: Sendable {
         return evidence
     }
 
-    /// Chooses: what was asked for, else where Docker's rules are, else where other rules are, else where ours are,
+    /// Chooses: what was asked for, else where Docker's rules are, else where ours are, else where other rules are,
     /// else legacy where its tables exist, else nf_tables.
     ///
     /// - Throws: `Failure` of kind `.unsupported` when the kernel has not what is needed.
@@ -50,22 +50,24 @@ package struct BackendChoice: Sendable {
             condition(nftables) == condition(iptables) ? nil : condition(nftables) ? .nftables : .iptables
         }
         if let kind = only({ !$0.foreign.dockerTables.isEmpty }) { return (kind, "Docker's rules are there") }
-        if let kind = only({ $0.foreign.ruleCount > 0 }) { return (kind, "other live rules are there") }
         if let kind = only(\.holdsOurs) { return (kind, "our own rules are there already") }
+        if let kind = only({ $0.foreign.ruleCount > 0 }) { return (kind, "other live rules are there") }
         if nftables.foreign.ruleCount == 0, !nftables.holdsOurs, !iptables.liveTables.isEmpty {
             return (.iptables, "its tables exist and nothing is in nf_tables")
         }
         return (.nftables, "nothing speaks for legacy iptables alone")
     }
 
+    private static func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
     private static func found(_ installed: InstalledRuleset) -> String {
         let name = installed.backend == .nftables ? "nf_tables" : "legacy iptables"
         if let missing = installed.unavailable { return "\(name): \(missing.subject)" }
-        var words = ["\(installed.foreign.ruleCount) foreign rules"]
+        var words = [counted(installed.foreign.ruleCount, "foreign rule")]
         if !installed.foreign.dockerTables.isEmpty {
             words.append("Docker in \(installed.foreign.dockerTables.joined(separator: ", "))")
         }
-        if installed.holdsOurs { words.append("\(installed.rules.count) rules of ours") }
+        if installed.holdsOurs { words.append(counted(installed.rules.count, "rule") + " of ours") }
         if installed.backend == .iptables {
             words.append(
                 installed.liveTables.isEmpty

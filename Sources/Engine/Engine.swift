@@ -68,12 +68,14 @@ package struct Engine: Sendable {
     private func backend(_ kind: BackendKind) -> any RulesetBackend { kind == .nftables ? nftables : iptables }
 
     private func refuseObstacles(_ decision: Decision) throws(Failure) {
-        for change in decision.changes.flatMap(\.changes) {
-            guard case .obstacle(let obstacle) = change else { continue }
-            throw Failure(
-                .trouble, "\(obstacle.what), and what is not ours is not touched",
-                advice: "take it away (\(obstacle.advice)) and try again; nothing was changed")
+        let obstacles = decision.changes.flatMap(\.changes).compactMap { change in
+            if case .obstacle(let obstacle) = change { obstacle } else { nil }
         }
+        if obstacles.isEmpty { return }
+        throw Failure(
+            .trouble, "\(obstacles.map(\.what).joined(separator: "; ")): what is not ours is not touched",
+            advice:
+                "take it away (\(obstacles.map(\.advice).joined(separator: "; "))) and try again; nothing was changed")
     }
 
     /// Commits what a decision asks for. The guard is in place before `route_localnet` is raised, and stays until it

@@ -42,7 +42,7 @@ struct TableContents {
             foreign.dockerTables.append("\(name.description) (legacy)")
         }
         if name == TableName(family: .ipv4, table: "filter"), chain == "INPUT", policy == "DROP" {
-            foreign.droppingInputChains.append("legacy iptables chain filter INPUT")
+            foreign.droppingInputChains.append(DroppingChain(.iptables, "filter INPUT", isStock: true))
         }
     }
 

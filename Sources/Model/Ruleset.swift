@@ -31,6 +31,25 @@ package struct InstalledRule: Hashable, Sendable {
     }
 }
 
+/// Somebody else's chain that drops by policy.
+package struct DroppingChain: Hashable, Sendable, CustomStringConvertible {
+    package let backend: BackendKind
+    /// Family, table and chain as nft spells them, or table and chain of legacy iptables.
+    package let name: String
+    /// Whether it belongs to the stock tools, so that an operator writes to it with `iptables`.
+    package let isStock: Bool
+
+    package init(_ backend: BackendKind, _ name: String, isStock: Bool) {
+        self.backend = backend
+        self.name = name
+        self.isStock = isStock
+    }
+
+    package var description: String {
+        "\(backend == .nftables ? "nftables" : "legacy iptables") chain \(name)"
+    }
+}
+
 /// What other people's rules say about the host, as far as the choice of a backend and the notes need it.
 package struct ForeignRules: Hashable, Sendable {
     /// The number of rules that are not ours. A jump counts as one.
@@ -38,7 +57,7 @@ package struct ForeignRules: Hashable, Sendable {
     /// The tables that have chains or rules of Docker's, as the stock tool names them.
     package var dockerTables: [String] = []
     /// The chains through which delivered packets pass and which drop what no rule accepted.
-    package var droppingInputChains: [String] = []
+    package var droppingInputChains: [DroppingChain] = []
 
     package init() {}
 }
@@ -79,6 +98,10 @@ package struct InstalledRuleset: Sendable {
     package var defects: [String] = []
     package var obstacles: [Obstacle] = []
     package var foreign = ForeignRules()
+    /// Our own tables that exist, as nft spells them; legacy iptables has none.
+    package var ownTables: [String] = []
+    /// The chains of ours that exist in them.
+    package var ownChains: [String] = []
     /// The stock tables that exist, whatever they hold; only legacy iptables has such.
     package var liveTables: [String] = []
     /// The ruleset's generation when it was read (`NFTA_GEN_ID`); 0 where the backend has none.

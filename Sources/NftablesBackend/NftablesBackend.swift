@@ -37,7 +37,9 @@ package struct NftablesBackend: RulesetBackend {
         for layout in TableLayout.all {
             guard let table = try reader.table(layout) else { continue }
             found.append(layout)
+            installed.ownTables.append(layout.description)
             let ours = chains.filter { $0.table == TableLayout.name && $0.tableFamily == layout.family }
+            installed.ownChains += ours.map(\.name)
             installed.obstacles += obstacles(in: table, layout: layout, chains: ours)
             installed.defects += defects(of: table, layout: layout, chains: ours)
             for rule in try reader.rules(layout) { take(rule, from: layout, into: &installed) }
@@ -163,7 +165,9 @@ package struct NftablesBackend: RulesetBackend {
             if chain.base?.hook == NF_INET_LOCAL_IN.rawValue, chain.policy == NF_DROP,
                 familyName(chain.tableFamily) != "ip6"
             {
-                foreign.droppingInputChains.append("nftables chain \(table) \(chain.name)")
+                foreign.droppingInputChains.append(
+                    DroppingChain(
+                        .nftables, "\(table) \(chain.name)", isStock: table == "ip filter" && chain.name == "INPUT"))
             }
         }
         return foreign

@@ -63,9 +63,12 @@ package struct Plan: Hashable, Sendable {
 
     /// What must be told about other people's chains that drop the redirected request, where only their owner can
     /// let it in.
-    package func notes(droppingInputChains chains: [String]) -> [String] {
+    package func notes(droppingInputChains chains: [DroppingChain]) -> [String] {
         guard backend == .nftables, needsRouteLocalnet else { return [] }
-        let spelled = IptablesSpelling.append(CredentialsRules.acceptRule)
-        return chains.map { "\($0) drops by policy, and no other table can overrule it; add there: \(spelled)" }
+        return chains.map { chain in
+            let line = chain.isStock ? CredentialsRules.acceptByIptables : CredentialsRules.acceptByNft(chain.name)
+            return
+                "\(chain.description) drops by policy, and no other table can overrule it; add, if it is not there: \(line)"
+        }
     }
 }

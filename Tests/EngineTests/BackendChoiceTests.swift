@@ -46,7 +46,7 @@ struct BackendChoiceTests {
             testDescription: "Docker in nf_tables", nftables: Found(foreign: 9, docker: true),
             iptables: Found(foreign: 50, tables: ["ip filter"]), backend: .nftables, reason: "Docker's rules"),
         Case(
-            testDescription: "Docker in both, other rules in both", nftables: Found(foreign: 1, docker: true),
+            testDescription: "Docker and others in both", nftables: Found(foreign: 1, docker: true),
             iptables: Found(foreign: 1, docker: true, tables: ["ip nat"]), backend: .nftables,
             reason: "nothing speaks for"),
         Case(

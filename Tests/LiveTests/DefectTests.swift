@@ -80,19 +80,34 @@ extension Live {
             try lab.host.writeSysctl("ipv4/conf/all/route_localnet", "1")
         }
 
-        @Test("a foreign INPUT that drops is told with the line to add, and that line lets credentials in")
-        func droppingInput() throws {
+        /// A chain of somebody's that drops, and how the note's command becomes the tool's that made the chain.
+        private static let droppingChains = [
+            ("iptables-nft -P INPUT DROP", "ip filter INPUT drops", "iptables-nft"),
+            ("iptables-legacy -P INPUT DROP", "filter INPUT drops", "iptables-legacy"),
+            (
+                "nft add table inet cis; nft add chain inet cis input '{ type filter hook input priority 0; policy drop; }'",
+                "inet cis input drops", "nft"
+            ),
+        ]
+
+        @Test(
+            "a foreign INPUT that drops is told with the line to add, and that line lets credentials in",
+            arguments: droppingChains)
+        func droppingInput(_ chain: (make: String, message: String, tool: String)) throws {
             let lab = try Laboratory()
             defer { lab.stop() }
-            try lab.host.require(["iptables-nft", "-P", "INPUT", "DROP"])
-            let applied = try lab.netsetup(["apply", "--mode", "bridge"])
+            try lab.host.require(["sh", "-c", chain.make])
+            let apply = ["apply", "--mode", "bridge", "--backend", "nftables"]
+            let applied = try lab.netsetup(apply)
             #expect(applied.status == 0)
             #expect(try !lab.container.reach(Laboratory.credentials, port: 80).isAnswered)
             let note = try #require(
-                applied.errors.split(separator: "\n").first { $0.contains("ip filter INPUT drops") })
-            let command = try #require(note.split(separator: "add there: ").last)
-            try lab.host.require(["sh", "-c", "iptables-nft" + command.dropFirst("iptables".count)])
+                applied.errors.split(separator: "\n").first { $0.contains(chain.message) }, "\(applied.errors)")
+            let command = try #require(note.split(separator: "add, if it is not there: ").last)
+            let words = command.split(separator: " ", maxSplits: 1)
+            try lab.host.require(["sh", "-c", "\(chain.tool) \(words[1])"])
             #expect(try lab.container.reach(Laboratory.credentials, port: 80) == .answered("agent"))
+            #expect(try lab.netsetup(apply).output.hasPrefix("nothing to do"), "the operator's rule is the operator's")
         }
     }
 }

@@ -62,12 +62,12 @@ struct PlanTests {
         #expect(plan == Plan.empty(backend))
     }
 
-    @Test("route_localnet never comes without the guard, unless asked for", arguments: Combinations.settings)
-    func guardWithLocalnet(_ settings: Settings) throws {
-        for backend in BackendKind.allCases {
+    @Test("route_localnet never comes without the guard, unless asked for", arguments: BackendKind.allCases)
+    func guardWithLocalnet(_ backend: BackendKind) {
+        for settings in Combinations.settings {
             guard let plan = try? Plan(settings: settings, backend: backend, hasIPv6: true) else { continue }
             let hasGuard = plan.rules.contains { $0.rule.title == "localhost guard" }
-            #expect(hasGuard == (plan.needsRouteLocalnet && settings.guardsLocalhost))
+            #expect(hasGuard == (plan.needsRouteLocalnet && settings.guardsLocalhost), "\(settings)")
         }
     }
 

@@ -43,8 +43,21 @@ enum CredentialsRules {
         return [PlannedRule(acceptRule, why: "where INPUT drops by default, the redirected request would be lost")]
     }
 
-    /// The accepting rule alone, which the notes quote for hosts where only the operator can add it.
-    static let acceptRule = Rule(
+    /// What an operator types into somebody else's chain, where we do not write. Without our mark: it is theirs.
+    static var acceptByIptables: String { IptablesSpelling.insert(unmarked, position: 1) }
+
+    /// The same for a chain of nf_tables, given as "inet filter input".
+    static func acceptByNft(_ chain: String) -> String {
+        "nft insert rule \(chain) '\(NftSpelling.specification(unmarked))'"
+    }
+
+    private static var unmarked: Rule {
+        Rule(
+            place: acceptRule.place, family: acceptRule.family, matches: acceptRule.matches, action: acceptRule.action,
+            comment: nil)
+    }
+
+    private static let acceptRule = Rule(
         "let redirected credential requests in", at: .filterInput, .ipv4,
         [
             .destination(Endpoint.agent), .tcp, .tcpDestinationPort(Endpoint.agentPort),

@@ -8,9 +8,8 @@ enum IntrospectionRules {
     /// Accepting so early only ends this list of ours: what others' filter rules say still holds.
     static func rules(_ context: RuleContext) -> [PlannedRule] {
         guard !context.settings.allowsOffhostIntrospection, !context.settings.modes.isEmpty else { return [] }
-        let bridges = context.has(.bridge) ? context.settings.bridgeInterfaces : []
         return AddressFamily.allCases.flatMap { family in
-            bridges.map { fromContainers($0, family) } + [fromElsewhere(family)]
+            context.settings.bridgeInterfaces.map { fromContainers($0, family) } + [fromElsewhere(family)]
         }
     }
 

@@ -5,19 +5,32 @@ package enum NftSpelling {
     /// The family, name and table of ours, as nft spells them.
     package static let table = "inet ecs-netsetup"
 
-    /// The commands that make our table and the chains for these rules.
-    package static func addChains(for rules: [Rule]) -> [String] {
-        let chains = Place.allCases.filter { place in rules.contains { $0.place == place } }.map(\.baseChain)
-        return ["nft add table \(table)"]
-            + chains.map { chain in
+    /// The commands that make our table and the chains for these rules, as far as they do not exist.
+    package static func addChains(for rules: [Rule], existing: [String], hasTable: Bool) -> [String] {
+        let places = Place.allCases.filter { place in
+            rules.contains { $0.place == place } && !existing.contains(place.baseChain.name)
+        }
+        return (hasTable ? [] : ["nft add table \(table)"])
+            + places.map(\.baseChain).map { chain in
                 "nft add chain \(table) \(chain.name) '{ type \(chain.type) hook \(chain.hook.rawValue) priority \(chain.priority); policy accept; }'"
             }
     }
 
     /// The command that adds a rule to its chain in our table. Quoted for a shell.
-    package static func add(_ rule: Rule) -> String {
-        "nft add rule \(table) \(rule.place.rawValue) '\(specification(rule))'"
+    ///
+    /// - Parameter position: where among the chain's rules, counted from 0; nil for the end.
+    package static func add(_ rule: Rule, position: Int? = nil) -> String {
+        let command =
+            switch position {
+            case nil: "add rule \(table) \(rule.place.rawValue)"
+            case 0: "insert rule \(table) \(rule.place.rawValue)"
+            case let position?: "add rule \(table) \(rule.place.rawValue) index \(position - 1)"
+            }
+        return "nft \(command) '\(specification(rule))'"
     }
+
+    /// The command that deletes a table of ours with everything in it.
+    package static func deleteTable(_ name: String) -> String { "nft delete table \(name)" }
 
     /// The command that deletes a rule.
     package static func delete(_ rule: Rule, handle: UInt64) -> String {

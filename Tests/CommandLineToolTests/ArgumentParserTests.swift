@@ -97,6 +97,16 @@ struct ArgumentParserTests {
         #expect(request.settings.modes == [.host, .bridge])
     }
 
+    @Test("remembers the words that say what is desired, so that advice can repeat them")
+    func planningWords() throws {
+        let words = ["verify", "--mode=bridge,host", "--quiet", "--allow-imds", "--wait", "3", "--imds-action", "drop"]
+        let planning = try ArgumentParser.parse(words).planningWords
+        #expect(planning == ["--mode", "bridge,host", "--allow-imds", "--imds-action", "drop"])
+        #expect(
+            try ArgumentParser.parse(["apply"] + planning).settings
+                == ArgumentParser.parse(["diff"] + planning).settings)
+    }
+
     @Test("the last of two values counts")
     func last() throws {
         let request = try ArgumentParser.parse(["status", "--wait", "1", "--format=json", "--wait=2"])

@@ -17,6 +17,7 @@ enum Scene {
         var request = Request()
         request.command = command
         request.settings = settings
+        request.planningWords = ["--mode", "bridge"]
         return request
     }
 
@@ -32,6 +33,8 @@ enum Scene {
         var nftables = InstalledRuleset(backend: .nftables)
         nftables.rules = rules
         nftables.holdsOurs = !rules.isEmpty
+        nftables.ownTables = rules.isEmpty ? [] : ["inet ecs-netsetup"]
+        nftables.ownChains = rules.isEmpty ? [] : ["prerouting", "output", "input", "forward"]
         change(&nftables)
         return Observation(
             nftables: nftables, iptables: InstalledRuleset(backend: .iptables), routeLocalnet: routeLocalnet,

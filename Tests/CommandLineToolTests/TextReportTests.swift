@@ -26,7 +26,10 @@ struct TextReportTests {
 
     @Test("count the changes, and say whether they were made")
     func counted() throws {
-        let count = try Scene.planned().count + 1
+        // The rules, the table, its four chains and the parameter: one for each line with a sign.
+        let count = try Scene.planned().count + 6
+        let lines = try changes(Scene.observation(), .diff).split(separator: "\n")
+        #expect(lines.filter { $0.hasPrefix("+ ") || $0.hasPrefix("~ ") }.count == count)
         #expect(
             try changes(Scene.observation(), .diff).hasSuffix("\n\(count) changes to make (nftables, mode bridge)\n"))
         #expect(

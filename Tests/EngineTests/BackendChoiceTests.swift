@@ -41,7 +41,8 @@ struct BackendChoiceTests {
             nftables: Found(foreign: 9, docker: true, ours: true), backend: .iptables, reason: "asked for"),
         Case(
             testDescription: "Docker in legacy", nftables: Found(foreign: 50),
-            iptables: Found(foreign: 9, docker: true, tables: ["ip nat"]), backend: .iptables, reason: "Docker's rules"),
+            iptables: Found(foreign: 9, docker: true, tables: ["ip nat"]), backend: .iptables,
+            reason: "Docker's rules"),
         Case(
             testDescription: "Docker in nf_tables", nftables: Found(foreign: 9, docker: true),
             iptables: Found(foreign: 50, tables: ["ip filter"]), backend: .nftables, reason: "Docker's rules"),
@@ -66,6 +67,9 @@ struct BackendChoiceTests {
             testDescription: "ours in both", nftables: Found(ours: true),
             iptables: Found(ours: true, tables: ["ip nat"]),
             backend: .nftables, reason: "nothing speaks for"),
+        Case(
+            testDescription: "ours in nf_tables, others' in legacy", nftables: Found(ours: true),
+            iptables: Found(foreign: 3, tables: ["ip filter"]), backend: .nftables, reason: "our own rules"),
         Case(
             testDescription: "empty legacy tables only", iptables: Found(tables: ["ip filter"]), backend: .iptables,
             reason: "its tables exist"),

@@ -92,7 +92,9 @@ struct TableContentsTests {
         ])
     func droppingInput(_ table: String, _ chain: String, _ policy: String, _ family: AddressFamily, _ isTold: Bool) {
         let found = contents(table, family: family, [(chain, policy, [])])
-        #expect(found.foreign.droppingInputChains == (isTold ? ["legacy iptables chain filter INPUT"] : []))
+        #expect(
+            found.foreign.droppingInputChains.map(\.description)
+                == (isTold ? ["legacy iptables chain filter INPUT"] : []))
     }
 
     @Test("what several tables hold adds up")

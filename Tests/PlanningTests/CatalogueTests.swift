@@ -108,16 +108,36 @@ struct CatalogueTests {
         #expect(try !notes(settings([.host]) { $0.guardsLocalhost = false }).contains { $0.contains("CVE-2020-8558") })
     }
 
-    @Test("quotes the accepting rule where an nft host drops input by policy, and not for iptables")
+    private static let dropping = [
+        DroppingChain(.nftables, "inet filter input", isStock: false),
+        DroppingChain(.nftables, "ip filter INPUT", isStock: true),
+    ]
+
+    @Test("quotes the accepting rule where an nft host drops input by policy, in the chain's own language")
     func droppingInput() throws {
-        let chains = ["nftables chain inet filter input"]
-        let nftables = try Plan(settings: settings([.bridge]), backend: .nftables, hasIPv6: true)
-        let note = try #require(nftables.notes(droppingInputChains: chains).first)
-        #expect(note.hasPrefix(chains[0]))
-        #expect(note.contains("-d 127.0.0.1/32 -p tcp -m tcp --dport 51679 -m conntrack --ctstate DNAT"))
+        let plan = try Plan(settings: settings([.bridge]), backend: .nftables, hasIPv6: true)
+        let notes = plan.notes(droppingInputChains: Self.dropping)
+        #expect(notes.count == 2)
+        #expect(notes[0].hasPrefix("nftables chain inet filter input drops by policy"))
+        #expect(
+            notes[0].hasSuffix(
+                "nft insert rule inet filter input "
+                    + "'ip daddr 127.0.0.1 tcp dport 51679 ct status & dnat != 0 counter accept'"
+            ))
+        #expect(
+            notes[1].hasSuffix(
+                "iptables -t filter -I INPUT 1 -d 127.0.0.1/32 -p tcp -m tcp --dport 51679 "
+                    + "-m conntrack --ctstate DNAT -j ACCEPT"
+            ))
+    }
+
+    @Test("quotes nothing where iptables accepts by itself, or where nothing has to get in")
+    func nothingToQuote() throws {
         let iptables = try Plan(settings: settings([.bridge]), backend: .iptables, hasIPv6: true)
-        #expect(iptables.notes(droppingInputChains: chains).isEmpty)
+        #expect(iptables.notes(droppingInputChains: Self.dropping).isEmpty)
         let host = try Plan(settings: settings([.host]), backend: .nftables, hasIPv6: true)
-        #expect(host.notes(droppingInputChains: chains).isEmpty)
+        #expect(host.notes(droppingInputChains: Self.dropping).isEmpty)
+        let bridge = try Plan(settings: settings([.bridge]), backend: .nftables, hasIPv6: true)
+        #expect(bridge.notes(droppingInputChains: []).isEmpty)
     }
 }

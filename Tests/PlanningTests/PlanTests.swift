@@ -27,16 +27,13 @@ struct PlanTests {
     private static let metadata: Set = ["4 forward: no IMDS for docker+", "6 forward: no IMDS over IPv6 for docker+"]
     private static let introspection: Set = [
         "4 input: no introspection from other hosts", "6 input: no introspection over IPv6 from other hosts",
-    ]
-    private static let introspectionFromBridge: Set = [
         "4 input: introspection from docker+ is left to others",
         "6 input: introspection over IPv6 from docker+ is left to others",
     ]
 
     /// The table of what each mode needs, but for the rule that only iptables has.
     private static let needs: [Mode: Set<String>] = [
-        .bridge: metadata.union(introspection).union(introspectionFromBridge)
-            .union([guardRule, fromContainers, fromHost]),
+        .bridge: metadata.union(introspection).union([guardRule, fromContainers, fromHost]),
         .host: introspection.union([fromHost]),
         .awsvpc: introspection.union([guardRule, fromContainers]),
     ]
@@ -114,7 +111,7 @@ struct PlanTests {
         #expect(try titles(settings([.bridge]) { $0.allowsMetadata = true }, backend) == all.subtracting(Self.metadata))
         #expect(
             try titles(settings([.bridge]) { $0.allowsOffhostIntrospection = true }, backend)
-                == all.subtracting(Self.introspection).subtracting(Self.introspectionFromBridge))
+                == all.subtracting(Self.introspection))
         #expect(
             try titles(settings([.bridge]) { $0.guardsLocalhost = false }, backend) == all.subtracting([Self.guardRule])
         )

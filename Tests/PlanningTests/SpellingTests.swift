@@ -65,7 +65,7 @@ struct SpellingTests {
             \(add) input 'meta nfproto ipv6 iifname != "lo" tcp dport 51678 counter drop \
             \(c) no introspection over IPv6 from other hosts"'
             """
-        #expect(try text(settings([.bridge]), .nftables, NftSpelling.add) == expected)
+        #expect(try text(settings([.bridge]), .nftables, { NftSpelling.add($0) }) == expected)
     }
 
     private let rejecting = settings([.bridge]) {
@@ -110,13 +110,34 @@ struct SpellingTests {
         let rules = try Plan(settings: settings([.bridge]), backend: .nftables, hasIPv6: true).rules.map(\.rule)
         let chain = "nft add chain inet ecs-netsetup"
         #expect(
-            NftSpelling.addChains(for: rules) == [
+            NftSpelling.addChains(for: rules, existing: [], hasTable: false) == [
                 "nft add table inet ecs-netsetup",
                 "\(chain) prerouting '{ type nat hook prerouting priority -101; policy accept; }'",
                 "\(chain) output '{ type nat hook output priority -101; policy accept; }'",
                 "\(chain) input '{ type filter hook input priority -150; policy accept; }'",
                 "\(chain) forward '{ type filter hook forward priority -150; policy accept; }'",
             ])
+    }
+
+    @Test("only the chains that are missing are made")
+    func missingChains() throws {
+        let rules = try Plan(settings: settings([.bridge]), backend: .nftables, hasIPv6: true).rules.map(\.rule)
+        let made = NftSpelling.addChains(for: rules, existing: ["prerouting", "output", "input"], hasTable: true)
+        #expect(made.count == 1)
+        #expect(made.first?.hasPrefix("nft add chain inet ecs-netsetup forward ") == true)
+        let all = rules.map(\.place.baseChain.name)
+        #expect(NftSpelling.addChains(for: rules, existing: all, hasTable: true).isEmpty)
+        #expect(NftSpelling.deleteTable("ip ecs-netsetup") == "nft delete table ip ecs-netsetup")
+    }
+
+    @Test(
+        "an addition at a position goes there",
+        arguments: [(0, "insert rule", ""), (1, "add rule", " index 0"), (5, "add rule", " index 4")])
+    func position(_ position: Int, _ verb: String, _ index: String) throws {
+        let rule = try #require(Combinations.rules(.nftables).first)
+        let line = NftSpelling.add(rule, position: position)
+        #expect(line.hasPrefix("nft \(verb) inet ecs-netsetup \(rule.place.rawValue)\(index) '"))
+        #expect(line.hasSuffix("'\(NftSpelling.specification(rule))'"))
     }
 
     @Test("insertion and deletion name the same rule as addition")

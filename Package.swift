@@ -47,14 +47,19 @@ let package = Package(
         .executableTarget(name: "try", dependencies: ["Laboratory"], path: "Tests/Try", swiftSettings: strict),
         .executableTarget(name: "bench", dependencies: ["Laboratory"], path: "Tests/Bench", swiftSettings: strict),
 
+        .target(
+            name: "TestSupport", dependencies: ["Planning", "Host", "Model"], path: "Tests/TestSupport",
+            swiftSettings: strict),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
-        .testTarget(name: "PlanningTests", dependencies: ["Planning", "Model"]),
-        .testTarget(name: "HostTests", dependencies: ["Host", "Model"]),
-        .testTarget(name: "EngineTests", dependencies: ["Engine", "Host", "Planning", "Model"]),
+        .testTarget(name: "PlanningTests", dependencies: ["TestSupport", "Planning", "Model"]),
+        .testTarget(name: "HostTests", dependencies: ["TestSupport", "Host", "Model"]),
+        .testTarget(name: "EngineTests", dependencies: ["TestSupport", "Engine", "Host", "Planning", "Model"]),
         .testTarget(
             name: "NftablesBackendTests",
-            dependencies: ["NftablesBackend", "Planning", "Model", "CLibnftnl", "CLibmnl"]),
-        .testTarget(name: "IptablesBackendTests", dependencies: ["IptablesBackend", "Planning", "Model", "CLibiptc"]),
+            dependencies: ["TestSupport", "NftablesBackend", "Planning", "Model", "CLibnftnl", "CLibmnl"]),
+        .testTarget(
+            name: "IptablesBackendTests",
+            dependencies: ["TestSupport", "IptablesBackend", "Planning", "Model", "CLibiptc"]),
         .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool", "Engine", "Planning", "Model"]),
         .testTarget(
             name: "LiveTests", dependencies: ["Laboratory", "NftablesBackend", "Planning", "Model"]),

@@ -3,6 +3,8 @@ import Model
 /// Turns the words of a command line into a request, by the command table.
 struct ArgumentParser {
     private var request = Request()
+    /// Every option so far: whether the command takes it is known when the command is.
+    private var given: [Option] = []
 
     /// Parses the words after the program's name.
     ///
@@ -32,11 +34,7 @@ struct ArgumentParser {
             let known = CommandTable.options.map { "--" + $0.name }
             throw .usage("unknown option '\(name)'", advice: Self.suggestion(for: name, among: known))
         }
-        if let command = request.command, !option.belongs(to: command) {
-            throw .usage(
-                "\(command.rawValue) does not take --\(option.name)",
-                advice: "see ecs-netsetup \(command.rawValue) --help")
-        }
+        given.append(option)
         guard let argument = option.argument else {
             if attached != nil { throw .usage("--\(option.name) takes no value") }
             if option.isPlanning { request.planningWords.append("--\(option.name)") }
@@ -66,6 +64,11 @@ struct ArgumentParser {
         guard let command = request.command else {
             throw .usage(
                 "no command", advice: "one of \(Command.allCases.map(\.rawValue).joined(separator: ", ")), or --help")
+        }
+        if let stranger = given.first(where: { !$0.belongs(to: command) }) {
+            throw .usage(
+                "\(command.rawValue) does not take --\(stranger.name)",
+                advice: "see ecs-netsetup \(command.rawValue) --help")
         }
         if command.needsModes, request.settings.modes.isEmpty {
             throw .usage(

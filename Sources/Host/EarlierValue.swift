@@ -15,7 +15,8 @@ extension Host {
         func value(_ key: String) -> String? {
             lines.first { $0.hasPrefix(key + "=") }.map { String($0.dropFirst(key.count + 1)) }
         }
-        return value(Self.bootKey) == (try bootIdentifier) ? value(name) : nil
+        let boot = try bootIdentifier
+        return !boot.isEmpty && value(Self.bootKey) == boot ? value(name) : nil
     }
 
     /// Records a value. Called before the parameter is changed.

@@ -61,7 +61,9 @@ struct TableContents {
     /// tens of thousands of rules.
     private static func hasMark(_ entry: UnsafeRawBufferPointer, _ family: AddressFamily) -> Bool {
         let layout = EntryLayout.layout(of: family)
-        let end = unsafe Int(entry.loadUnaligned(fromByteOffset: layout.targetOffset, as: UInt16.self))
+        guard entry.count >= layout.size else { return false }
+        let target = unsafe Int(entry.loadUnaligned(fromByteOffset: layout.targetOffset, as: UInt16.self))
+        let end = min(target, entry.count)
         var offset = layout.size
         while offset + ExtensionHeader.size <= end {
             let size = unsafe Int(entry.loadUnaligned(fromByteOffset: offset, as: UInt16.self))

@@ -91,6 +91,13 @@ package struct NftablesBackend: RulesetBackend {
     /// Files a rule of our table under what it is: ours, or somebody else's.
     private static func take(_ rule: ObservedRule, from layout: TableLayout, into installed: inout InstalledRuleset) {
         guard let comment = rule.comment, comment.hasPrefix(Rule.mark), let place = Place(rawValue: rule.chain) else {
+            if rule.chain.isEmpty {
+                installed.obstacles.append(
+                    Obstacle(
+                        "table \(layout.description) holds a rule that libnftnl cannot read",
+                        advice: "nft -a list table \(layout.description), then delete it"))
+                return
+            }
             let names = rule.expressions.map(\.name).joined(separator: " ")
             installed.obstacles.append(
                 Obstacle(

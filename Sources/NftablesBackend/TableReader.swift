@@ -97,7 +97,11 @@ struct TableReader: ~Copyable {
             receive: { header in
                 guard let object = unsafe nftnl_rule_alloc() else { return }
                 defer { unsafe nftnl_rule_free(object) }
-                guard unsafe nftnl_rule_nlmsg_parse(header, object) >= 0 else { return }
+                // An expression that libnftnl does not know spoils the whole message; the rule is there all the same.
+                guard unsafe nftnl_rule_nlmsg_parse(header, object) >= 0 else {
+                    rules.append(ObservedRule(chain: "", handle: 0, comment: nil, expressions: []))
+                    return
+                }
                 let observed = unsafe ObservedRule(object: object)
                 // Kernels before 4.20 ignore the table in the request.
                 if unsafe string(nftnl_rule_get_str(object, UInt16(NFTNL_RULE_TABLE.rawValue))) == TableLayout.name {

@@ -16,7 +16,11 @@ package enum Diff {
                 leftOver += list.leftOver
             }
         }
-        return changes + leftOver.map(Change.remove)
+        changes += leftOver.map(Change.remove)
+        if changes.isEmpty, rules.isEmpty, installed.holdsOurs {
+            return [.repair("a table of ours is left, and is empty")]
+        }
+        return changes
     }
 
     /// The change of `route_localnet`, if one is due.

@@ -29,6 +29,7 @@ struct WrongUsageTests {
         Case("frobnicate", "unknown command 'frobnicate'", "see ecs-netsetup --help"),
         Case("-", "unknown command '-'"),
         Case([""], "unknown command ''"),
+        Case("--mode bridge status", "status does not take --mode", "see ecs-netsetup status --help"),
         Case("apply remove --mode bridge", "two commands: apply and remove", "give one"),
         Case("status status", "two commands: status and status"),
         Case("apply", "apply needs --mode", "apply --mode bridge"),

@@ -1,5 +1,6 @@
 import Model
 import Synchronization
+import TestSupport
 
 /// A backend that keeps its rules in memory, tells of every call, and fails as it is told to.
 final class FakeBackend: RulesetBackend {

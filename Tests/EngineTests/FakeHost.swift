@@ -1,5 +1,6 @@
 import Host
 import Model
+import TestSupport
 
 @testable import Engine
 

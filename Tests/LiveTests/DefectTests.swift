@@ -71,6 +71,15 @@ extension Live {
             #expect(try Witness.everything(lab) == before)
         }
 
+        @Test("an emptied table of ours is removed too")
+        func emptiedTable() throws {
+            let lab = try Laboratory.Bare()
+            try lab.requireNetsetup(["apply", "--mode", "host", "--backend", "nftables"])
+            try lab.host.require(["nft", "flush", "table", "inet", "ecs-netsetup"])
+            try lab.requireNetsetup(["remove"])
+            #expect(try lab.host.require(["nft", "list", "ruleset"]) == "")
+        }
+
         /// Makes our table by the stock tool, each command edited.
         private func make(_ lab: Laboratory.Bare, _ edit: (String) -> String) throws {
             let printed = try lab.netsetup(["diff", "--mode", "bridge", "--backend", "nftables"]).output

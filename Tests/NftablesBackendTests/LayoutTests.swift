@@ -2,6 +2,7 @@ import CLibmnl
 import CLibnftnl
 import Glibc
 import Model
+import TestSupport
 import Testing
 
 @testable import NftablesBackend

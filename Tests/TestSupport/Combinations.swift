@@ -1,10 +1,10 @@
-import Model
+package import Model
 import Planning
 
 /// Every combination of settings that changes what is planned.
-enum Combinations {
+package enum Combinations {
     /// A wildcard, a name, the longest name, the longest and the shortest wildcard.
-    static let patterns: [[InterfacePattern]] = [
+    package static let patterns: [[InterfacePattern]] = [
         [InterfacePattern(name: "docker", isWildcard: true)],
         [InterfacePattern(name: "docker0", isWildcard: false), InterfacePattern(name: "br-", isWildcard: true)],
         [
@@ -13,11 +13,11 @@ enum Combinations {
         ],
     ]
 
-    static let modes: [[Mode]] = (1..<(1 << Mode.allCases.count)).map { bits in
+    package static let modes: [[Mode]] = (1..<(1 << Mode.allCases.count)).map { bits in
         Mode.allCases.enumerated().filter { bits & (1 << $0.offset) != 0 }.map(\.element)
     }
 
-    static let settings: [Settings] = modes.flatMap { modes in
+    package static let settings: [Settings] = modes.flatMap { modes in
         patterns.flatMap { patterns in
             MetadataPlacement.allCases.flatMap { placement in
                 MetadataAction.allCases.flatMap { action in
@@ -38,7 +38,7 @@ enum Combinations {
     }
 
     /// Each rule that any combination plans for a backend, once. Combinations that the backend refuses plan none.
-    static func rules(_ backend: BackendKind) -> [Rule] {
+    package static func rules(_ backend: BackendKind) -> [Rule] {
         var seen: Set<Rule> = []
         return settings.flatMap { settings in
             (try? Plan(settings: settings, backend: backend, hasIPv6: true))?.rules.map(\.rule) ?? []

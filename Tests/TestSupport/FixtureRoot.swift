@@ -1,36 +1,44 @@
 import FoundationEssentials
-import Host
+package import Host
 
 /// A temporary folder that stands for `/`, removed with everything in it when it goes out of scope.
-final class FixtureRoot: Sendable {
-    let path: String
+package final class FixtureRoot: Sendable {
+    package let path: String
 
-    init() throws {
+    package init() throws {
         path = FileManager.default.temporaryDirectory.path + "/ecs-netsetup-test-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    var host: Host { Host(root: path) }
+    package var host: Host { Host(root: path) }
 
     /// Writes a file, and makes the folders above it.
-    func write(_ text: String, to file: String) throws {
+    package func write(_ text: String, to file: String) throws {
         try makeFolder(String(file[..<(file.lastIndex(of: "/") ?? file.startIndex)]))
         try text.write(toFile: path + file, atomically: false, encoding: .utf8)
     }
 
-    func makeFolder(_ folder: String) throws {
+    package func makeFolder(_ folder: String) throws {
         try FileManager.default.createDirectory(atPath: path + folder, withIntermediateDirectories: true)
     }
 
     /// A file's text; nil when there is none.
-    func read(_ file: String) -> String? { try? String(contentsOfFile: path + file, encoding: .utf8) }
+    package func read(_ file: String) -> String? { try? String(contentsOfFile: path + file, encoding: .utf8) }
 
-    func exists(_ file: String) -> Bool { FileManager.default.fileExists(atPath: path + file) }
+    package func exists(_ file: String) -> Bool { FileManager.default.fileExists(atPath: path + file) }
 
     /// The names in a folder.
-    func list(_ folder: String) -> [String] {
+    package func list(_ folder: String) -> [String] {
         (try? FileManager.default.contentsOfDirectory(atPath: path + folder))?.sorted() ?? []
+    }
+}
+
+extension FixtureRoot {
+    /// Replaces a file by a symbolic link.
+    package func link(_ file: String, to target: String) throws {
+        try FileManager.default.removeItem(atPath: path + file)
+        try FileManager.default.createSymbolicLink(atPath: path + file, withDestinationPath: target)
     }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import Laboratory
 
 /// One thing that is measured: commands, and what puts the host back for the next round.
@@ -24,6 +25,9 @@ struct Timing {
 }
 
 extension Contest {
+    /// How long the host is left alone before each measurement, in microseconds.
+    private static let settling: useconds_t = 30_000
+
     /// Measures every contender once a round, one after the other, so that what disturbs the machine disturbs all.
     func run(on host: Namespace, rounds: Int) throws -> [Timing] {
         var samples = Array(repeating: [(wall: Double, cpu: Double)](), count: contenders.count)
@@ -31,6 +35,8 @@ extension Contest {
         for round in 0...rounds {
             for (index, contender) in contenders.enumerated() {
                 for command in contender.prepare { try host.require(command) }
+                // The kernel frees deleted rules behind the scenes, and makes the next writer wait for it.
+                usleep(Self.settling)
                 let sample = try host.measure(contender.commands)
                 for command in contender.restore { try host.require(command) }
                 if round > 0 { samples[index].append(sample) }

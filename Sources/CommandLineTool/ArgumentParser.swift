@@ -50,6 +50,11 @@ struct ArgumentParser {
 
     private mutating func takeCommand(_ word: String) throws(Failure) {
         guard let command = Command(rawValue: word) else {
+            if let earlier = request.command {
+                throw .usage(
+                    "\(earlier.rawValue) takes no argument '\(word)'",
+                    advice: "see ecs-netsetup \(earlier.rawValue) --help")
+            }
             let known = Command.allCases.map(\.rawValue)
             throw .usage("unknown command '\(word)'", advice: Self.suggestion(for: word, among: known))
         }
@@ -92,7 +97,9 @@ struct ArgumentParser {
     /// The known word that differs least, if it is close.
     static func suggestion(for word: String, among known: [String]) -> String {
         let distances = known.map { (word: $0, distance: distance(Array(word.utf8), Array($0.utf8))) }
-        if let best = distances.min(by: { $0.distance < $1.distance }), best.distance <= 3 {
+        if let best = distances.min(by: { $0.distance < $1.distance }),
+            best.distance <= min(3, max(1, word.utf8.count / 3))
+        {
             return "did you mean \(best.word)?"
         }
         return "see ecs-netsetup --help"

@@ -22,7 +22,8 @@ struct ChangeLine {
             return lines(of: part, planned: planned, installed: decision.observed[part.backend])
         }
         guard let change = decision.sysctl else { return rules }
-        let line = line(of: .sysctl(change)) { _ in "" }
+        let line = ChangeLine(
+            sign: .alter, text: "sysctl -w \(change.name)=\(change.to)", why: "was \(change.from); \(change.why)")
         return decision.plan.needsRouteLocalnet ? rules + [line] : [line] + rules
     }
 
@@ -32,11 +33,9 @@ struct ChangeLine {
         if part.changes.isEmpty { return [] }
         switch part.backend {
         case .iptables:
-            return part.changes.map { change in
-                line(of: change) { rule in
-                    let chain = planned.filter { $0.place == rule.place && $0.family == rule.family }
-                    return IptablesSpelling.insert(rule, position: (chain.firstIndex(of: rule) ?? 0) + 1)
-                }
+            return commands(part.changes) { rule in
+                let chain = planned.filter { $0.place == rule.place && $0.family == rule.family }
+                return IptablesSpelling.insert(rule, position: (chain.firstIndex(of: rule) ?? 0) + 1)
             }
         case .nftables: return nftLines(of: part, planned: planned, installed: installed)
         }
@@ -51,46 +50,57 @@ struct ChangeLine {
                     sign: .remove, text: NftSpelling.deleteTable(table),
                     why: "with its \(installed.rules.count == 1 ? "rule" : "\(installed.rules.count) rules")")
             }
-            return obstacles(in: part) + removed
+            return part.changes.compactMap(structure) + removed
         }
         let made = NftSpelling.addChains(
             for: planned, existing: installed.ownChains, hasTable: !installed.ownTables.isEmpty)
         return made.map { ChangeLine(sign: .add, text: $0, why: nil) }
-            + part.changes.map { change in
-                line(of: change) { rule in
-                    let position = planned.filter { $0.place == rule.place }.firstIndex(of: rule)
-                    let isNew = !installed.ownChains.contains(rule.place.baseChain.name)
-                    return NftSpelling.add(rule, position: isNew ? nil : position)
+            + commands(part.changes) { rule in
+                let position = planned.filter { $0.place == rule.place }.firstIndex(of: rule)
+                let isNew = !installed.ownChains.contains(rule.place.baseChain.name)
+                return NftSpelling.add(rule, position: isNew ? nil : position)
+            }
+    }
+
+    /// What is wrong with the structure, then the deletions, then the additions in the plan's order: typed one after
+    /// the other, each finds its place.
+    ///
+    /// - Parameter added: spells the command that adds a rule.
+    private static func commands(_ changes: [Change], added: (Rule) -> String) -> [ChangeLine] {
+        changes.compactMap(structure) + changes.compactMap(deletion)
+            + changes.compactMap { change in
+                switch change {
+                case .add(let rule): ChangeLine(sign: .add, text: added(rule.rule), why: rule.why)
+                case .move(_, let rule), .alter(_, let rule):
+                    ChangeLine(sign: .alter, text: added(rule.rule), why: rule.why)
+                default: nil
                 }
             }
     }
 
-    private static func obstacles(in part: BackendChanges) -> [ChangeLine] {
-        part.changes.compactMap { if case .obstacle = $0 { line(of: $0) { _ in "" } } else { nil } }
-    }
-
-    /// - Parameter added: spells the command that adds a rule.
-    private static func line(of change: Change, added: (Rule) -> String) -> ChangeLine {
+    private static func structure(_ change: Change) -> ChangeLine? {
         switch change {
-        case .add(let rule): ChangeLine(sign: .add, text: added(rule.rule), why: rule.why)
-        case .move(let rule):
-            ChangeLine(sign: .alter, text: added(rule.rule), why: "is there, but not at its place; \(rule.why)")
-        case .alter(let old, let rule):
-            ChangeLine(
-                sign: .alter, text: added(rule.rule), why: "was altered to: \(describe(old)); \(rule.why)")
-        case .remove(let old): ChangeLine(sign: .remove, text: spell(removing: old), why: reason(removing: old))
         case .repair(let text): ChangeLine(sign: .alter, text: text, why: "the table is made anew")
         case .obstacle(let obstacle):
             ChangeLine(
                 sign: .alter, text: obstacle.what, why: "only its owner can take it away: \(obstacle.advice)")
-        case .sysctl(let change):
-            ChangeLine(
-                sign: .alter, text: "sysctl -w \(change.name)=\(change.to)", why: "was \(change.from); \(change.why)")
+        default: nil
         }
     }
 
-    private static func reason(removing installed: InstalledRule) -> String {
-        installed.rule.map { "\($0.title): not asked for" } ?? "a rule of ours that was altered"
+    private static func deletion(_ change: Change) -> ChangeLine? {
+        switch change {
+        case .remove(let old):
+            ChangeLine(
+                sign: .remove, text: spell(removing: old, at: nil), why: old.handle > 0 ? old.rule?.title : nil)
+        case .move(let old, let rule):
+            ChangeLine(
+                sign: .alter, text: spell(removing: old, at: rule.rule.place), why: "is there, but not at its place")
+        case .alter(let old, let rule):
+            ChangeLine(
+                sign: .alter, text: spell(removing: old, at: rule.rule.place), why: "is now: \(describe(old))")
+        default: nil
+        }
     }
 
     private static func describe(_ installed: InstalledRule) -> String {
@@ -101,12 +111,14 @@ struct ChangeLine {
         }
     }
 
-    /// Only nf_tables has handles.
-    private static func spell(removing installed: InstalledRule) -> String {
+    /// Only nf_tables has handles, by which a rule can be deleted without being understood.
+    private static func spell(removing installed: InstalledRule, at place: Place?) -> String {
         switch installed.content {
-        case .unknown(let text): text
+        case .unknown(let text):
+            if let place, installed.handle > 0 { NftSpelling.delete(at: place, handle: installed.handle) } else { text }
         case .rule(let rule):
-            installed.handle > 0 ? NftSpelling.delete(rule, handle: installed.handle) : IptablesSpelling.delete(rule)
+            installed.handle > 0
+                ? NftSpelling.delete(at: rule.place, handle: installed.handle) : IptablesSpelling.delete(rule)
         }
     }
 }

@@ -14,8 +14,14 @@ struct Check {
     /// Everything that a decision's plan asks for, and everything that is there beyond it.
     static func checks(of decision: Decision) -> [Check] {
         let changes = decision.changes.first?.changes ?? []
+        let elsewhere = decision.changes.dropFirst().flatMap(\.changes).compactMap(removedTitle)
         var checks = decision.plan.rules.map { planned in
-            Check(title: planned.rule.title, problem: problem(of: planned, in: changes), why: planned.why)
+            Check(
+                title: planned.rule.title,
+                problem: problem(of: planned, in: changes).map { problem in
+                    problem == missing && elsewhere.contains(planned.rule.title)
+                        ? "is in \(decision.choice.backend.other.rawValue) instead" : problem
+                }, why: planned.why)
         }
         if decision.plan.needsRouteLocalnet {
             checks.append(
@@ -23,14 +29,27 @@ struct Check {
                     title: "\(Endpoint.routeLocalnet)=1", problem: decision.sysctl.map { "is \($0.from)" },
                     why: decision.sysctl?.why ?? "the kernel delivers redirected requests to 127.0.0.1"))
         }
-        return checks + decision.changes.flatMap { part in extra(part, chosen: decision.choice.backend) }
+        let moved = checks.filter { !$0.hasPassed }.map(\.title)
+        return checks
+            + decision.changes.flatMap { part in
+                let isChosen = part.backend == decision.choice.backend
+                return extra(part, isChosen: isChosen).filter { isChosen || !moved.contains($0.title) }
+            }
+    }
+
+    private static let missing = "is missing"
+
+    private static func removedTitle(_ change: Change) -> String? {
+        if case .remove(let installed) = change { installed.rule?.title } else { nil }
     }
 
     private static func problem(of planned: PlannedRule, in changes: [Change]) -> String? {
         for change in changes {
             switch change {
-            case .add(planned): return "is missing"
-            case .move(planned): return "is there, but others' rules come first"
+            case .add(planned): return missing
+            case .move(let installed, planned):
+                return installed.hasForeignRuleAhead
+                    ? "is there, but others' rules come first" : "is there, but not at its place"
             case .alter(_, planned): return "was altered"
             default: continue
             }
@@ -38,7 +57,7 @@ struct Check {
         return nil
     }
 
-    private static func extra(_ part: BackendChanges, chosen: BackendKind) -> [Check] {
+    private static func extra(_ part: BackendChanges, isChosen: Bool) -> [Check] {
         part.changes.compactMap { change in
             switch change {
             case .remove(let installed):
@@ -46,7 +65,7 @@ struct Check {
                     title: installed.rule?.title ?? "a rule of ours, altered",
                     problem: installed.rule == nil
                         ? unknown(installed)
-                        : part.backend == chosen ? "is there but not asked for" : "is also in \(part.backend.rawValue)",
+                        : isChosen ? "is there but not asked for" : "is also in \(part.backend.rawValue)",
                     why: "only what the mode asks for should be there, and in one backend")
             case .repair(let text):
                 Check(

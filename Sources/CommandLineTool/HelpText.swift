@@ -11,8 +11,8 @@ enum HelpText {
             lines += [
                 "usage: ecs-netsetup COMMAND [OPTION...]",
                 "",
-                "Lets the containers of an Amazon ECS host reach their own credentials, and keeps them",
-                "from the host's.",
+                "Lets the containers of an Amazon ECS host reach their own credentials, and keeps",
+                "them from the host's.",
                 "",
                 "commands:",
             ]

@@ -58,8 +58,17 @@ struct TextReport {
             failed == 0
                 ? palette.bold("all \(checks.count) checks passed (\(place))")
                 : palette.bold("\(failed) of \(checks.count) checks failed (\(place))")
-                    + "; to mend: ecs-netsetup apply \(request.planningWords.joined(separator: " "))")
+                    + "; to mend: "
+                    + (obstacles(decision) + ["ecs-netsetup apply \(request.planningWords.joined(separator: " "))"])
+                    .joined(separator: ", then "))
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What the owners of what is not ours have to do first.
+    private func obstacles(_ decision: Decision) -> [String] {
+        decision.changes.flatMap(\.changes).compactMap { change in
+            if case .obstacle(let obstacle) = change { obstacle.advice } else { nil }
+        }
     }
 
     /// What is live, with counters.

@@ -21,9 +21,14 @@ package struct Tool {
 
     /// Runs a command line.
     ///
-    /// - Parameter words: the words after the program's name.
+    /// - Parameter arguments: the program's name and the words after it. The runtime gives none where `/proc` is missing.
     /// - Returns: the exit status.
-    package func run(_ words: [String]) -> CInt {
+    package func run(_ arguments: [String]) -> CInt {
+        guard !arguments.isEmpty else {
+            Terminal.complain("cannot read the command line: /proc/self/cmdline; mount /proc")
+            return ExitStatus.trouble
+        }
+        let words = Array(arguments.dropFirst())
         // A reader that closes its end early is told by write's error instead.
         signal(SIGPIPE, SIG_IGN)
         do throws(Failure) {
@@ -59,13 +64,21 @@ package struct Tool {
             let decision = try engine.carryOut(until: deadline) { observed throws(Failure) in
                 try Decision(settings: request.settings, observed: observed)
             }
-            try write(decision, request: request, command: command)
-            return ExitStatus.matches
+            return try tell(decision, request: request, command: command)
         case .remove:
             let decision = try engine.carryOut(until: deadline) { Decision(removing: $0) }
-            try write(decision, request: request, command: command)
-            return ExitStatus.matches
+            return try tell(decision, request: request, command: command)
         }
+    }
+
+    /// Writes what was done. Where that fails, it was done all the same, and the failure says so.
+    private func tell(_ decision: Decision, request: Request, command: Command) throws(Failure) -> CInt {
+        do throws(Failure) {
+            try write(decision, request: request, command: command)
+        } catch {
+            throw error.with(kind: .trouble, advice: "\(command.rawValue) itself succeeded")
+        }
+        return ExitStatus.matches
     }
 
     private func write(_ decision: Decision, request: Request, command: Command) throws(Failure) {

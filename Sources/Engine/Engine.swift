@@ -34,27 +34,46 @@ package struct Engine: Sendable {
     package func carryOut(
         until deadline: Deadline, _ decide: (Observation) throws(Failure) -> Decision
     ) throws(Failure) -> Decision {
+        let lock = try HostLock.take(on: host, until: deadline)
+        return try lock.whileHeld { () throws(Failure) in try carryOutLocked(until: deadline, decide) }
+    }
+
+    private func carryOutLocked(
+        until deadline: Deadline, _ decide: (Observation) throws(Failure) -> Decision
+    ) throws(Failure) -> Decision {
         let first = try decide(try observe(for: .change, until: deadline))
         var decision = first
         var done: [Step] = []
         while !decision.isFulfilled {
+            var failure: Failure?
             do throws(Failure) {
                 try refuseObstacles(decision)
                 try perform(decision, done: &done, until: deadline)
-                decision.observed.release()
-                decision = try decide(try observe(for: .look, until: deadline))
-                if !decision.isFulfilled, deadline.hasPassed { throw notReached(decision) }
             } catch {
+                failure = error
+            }
+            decision.observed.release()
+            // Where the kernel's answer was lost, only the host tells what happened, whatever the deadline.
+            if let failure, failure.kind != .outcomeUnknown, !failure.isTransient || deadline.hasPassed {
+                throw undo(done, because: failure, until: deadline)
+            }
+            if failure != nil { deadline.pause(milliseconds: 2) }
+            do throws(Failure) {
+                decision = try decide(try observe(for: failure == nil ? .look : .change, until: deadline))
+            } catch {
+                throw undo(done, because: error, until: deadline)
+            }
+            if !decision.isFulfilled, deadline.hasPassed {
                 decision.observed.release()
-                guard error.isTransient, !deadline.hasPassed else {
-                    throw undo(done, because: error, until: deadline)
-                }
-                deadline.pause(milliseconds: 2)
-                decision = try decide(try observe(for: .change, until: deadline))
+                throw undo(done, because: failure ?? notReached(decision), until: deadline)
             }
         }
         decision.observed.release()
-        if !decision.plan.needsRouteLocalnet { try host.forgetEarlierValues() }
+        if !decision.plan.needsRouteLocalnet {
+            do throws(Failure) { try host.forgetEarlierValues() } catch {
+                throw error.with(kind: .trouble, advice: "everything else was done")
+            }
+        }
         return first
     }
 
@@ -75,7 +94,7 @@ package struct Engine: Sendable {
         throw Failure(
             .trouble, "\(obstacles.map(\.what).joined(separator: "; ")): what is not ours is not touched",
             advice:
-                "take it away (\(obstacles.map(\.advice).joined(separator: "; "))) and try again; nothing was changed")
+                "take it away (\(obstacles.map(\.advice).joined(separator: "; "))) and try again")
     }
 
     /// Commits what a decision asks for. The guard is in place before `route_localnet` is raised, and stays until it
@@ -87,15 +106,27 @@ package struct Engine: Sendable {
         // Opened first: where it cannot be written, nothing is changed.
         let writer = try SysctlWriter(change.name, on: host)
         if decision.plan.needsRouteLocalnet {
-            try host.rememberEarlierValue(change.from, of: change.name)
             done.append(.record)
+            try host.rememberEarlierValue(change.from, of: change.name)
             try commitRules(decision, done: &done, until: deadline)
-            try writer.write(change.to)
             done.append(.sysctl(change))
+            try writer.write(change.to)
         } else {
-            try writer.write(change.to)
+            try requireLock(decision)
             done.append(.sysctl(change))
+            try writer.write(change.to)
             try commitRules(decision, done: &done, until: deadline)
+        }
+    }
+
+    /// Nothing is lowered while somebody else keeps the rules from being changed right after.
+    private func requireLock(_ decision: Decision) throws(Failure) {
+        let installed = decision.observed.iptables
+        let isDue = decision.changes.contains { $0.backend == .iptables && !$0.changes.isEmpty }
+        if isDue, !installed.liveTables.isEmpty, installed.reservation == nil {
+            throw Failure(
+                .concurrentChange, "another program holds the xtables lock",
+                advice: "try again, or wait longer with --wait SECONDS")
         }
     }
 
@@ -103,32 +134,52 @@ package struct Engine: Sendable {
         for part in decision.changes where !part.changes.isEmpty {
             let isChosen = part.backend == decision.choice.backend
             let installed = decision.observed[part.backend]
+            // Noted first: a commit whose answer is lost may have happened.
+            done.append(.rules(part.backend, earlier: installed.rules.compactMap(\.rule)))
             try backend(part.backend).commit(
                 isChosen ? decision.plan.rules.map(\.rule) : [], replacing: installed, until: deadline)
-            done.append(.rules(part.backend, earlier: installed.rules.compactMap(\.rule)))
         }
     }
 
     /// Takes back what was done, last first, and tells of it.
+    ///
+    /// Ends at the first step that cannot be taken back: the earlier ones, such as the guard, are what makes it safe.
     private func undo(_ done: [Step], because failure: Failure, until deadline: Deadline) -> Failure {
-        var told: [String] = []
+        var isChanged = false
+        var told: String?
         for step in done.reversed() {
             do throws(Failure) {
-                switch step {
-                case .record: try host.forgetEarlierValues()
-                case .sysctl(let change): try SysctlWriter(change.name, on: host).write(change.from)
-                case .rules(let kind, let earlier):
-                    let now = try backend(kind).read(.change)
-                    try backend(kind).commit(earlier, replacing: now, until: deadline)
-                }
+                if try undo(step, until: deadline) { isChanged = true }
             } catch {
-                told.append("undoing failed too (\(error))")
+                told = "undoing failed too (\(error)), so the rest was left as it is; run apply or remove again"
+                break
             }
         }
-        let isVisible = done.contains { if case .record = $0 { false } else { true } }
-        if told.isEmpty, isVisible { told.append("what was done before was undone") }
-        let advice = [failure.advice].compactMap { $0 } + told
-        return failure.with(kind: .trouble, advice: advice.isEmpty ? nil : advice.joined(separator: "; "))
+        let outcome = told ?? (isChanged ? "what was done before was undone" : "nothing was changed")
+        return failure.with(
+            kind: .trouble, advice: [failure.advice, outcome].compactMap { $0 }.joined(separator: "; "))
+    }
+
+    /// - Returns: whether there was anything to take back that a person would see.
+    private func undo(_ step: Step, until deadline: Deadline) throws(Failure) -> Bool {
+        switch step {
+        case .record:
+            try host.forgetEarlierValues()
+            return false
+        case .sysctl(let change):
+            if try host.sysctl(change.name) == change.from { return false }
+            try SysctlWriter(change.name, on: host).write(change.from)
+            return true
+        case .rules(let kind, let earlier):
+            let now = try retrying(until: deadline) { () throws(Failure) in try backend(kind).read(.change) }
+            let planned = earlier.map { PlannedRule($0, why: "") }
+            if Diff.changes(from: now, to: planned).isEmpty {
+                now.reservation?.release()
+                return false
+            }
+            try backend(kind).commit(earlier, replacing: now, until: deadline)
+            return true
+        }
     }
 
     private func notReached(_ decision: Decision) -> Failure {

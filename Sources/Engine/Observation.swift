@@ -68,12 +68,18 @@ package struct Decision: Sendable {
         let dropping = observed.nftables.foreign.droppingInputChains + observed.iptables.foreign.droppingInputChains
         notes =
             plan.notes + plan.notes(droppingInputChains: dropping)
-            + (plan.rules.isEmpty ? Self.leftOver(observed) : [])
+            + (changes.contains { $0.backend == .iptables && !$0.changes.isEmpty } ? [Self.legacyTool] : [])
+            + (plan.needsRouteLocalnet ? [] : Self.leftOver(observed))
     }
 
-    /// What removing does not take back.
+    private static let legacyTool =
+        "iptables and ip6tables mean the legacy tools here: type iptables-legacy and ip6tables-legacy where iptables --version says nf_tables"
+
+    /// What a plan that does not need it leaves.
     private static func leftOver(_ observed: Observation) -> [String] {
-        guard observed.routeLocalnet == "1", observed.earlierRouteLocalnet == nil else { return [] }
-        return ["\(Endpoint.routeLocalnet) stays 1: it was not this program that set it"]
+        guard observed.routeLocalnet != "0", observed.earlierRouteLocalnet == nil else { return [] }
+        return [
+            "\(Endpoint.routeLocalnet) stays \(observed.routeLocalnet): it was not this program that set it; without the guard, neighbours reach services bound to 127.0.0.1"
+        ]
     }
 }

@@ -16,7 +16,13 @@ extension Host {
             lines.first { $0.hasPrefix(key + "=") }.map { String($0.dropFirst(key.count + 1)) }
         }
         let boot = try bootIdentifier
-        return !boot.isEmpty && value(Self.bootKey) == boot ? value(name) : nil
+        guard !boot.isEmpty, value(Self.bootKey) == boot, let earlier = value(name) else { return nil }
+        if Int(earlier) == nil {
+            throw Failure(
+                .trouble, "the record of the earlier value of \(name) is damaged", source: recordPath,
+                advice: "delete it; what \(name) was before is then not known")
+        }
+        return earlier
     }
 
     /// Records a value. Called before the parameter is changed.
@@ -30,6 +36,8 @@ extension Host {
     /// Removes the record. Called after the parameter has its earlier value again.
     package func forgetEarlierValues() throws(Failure) {
         try FileSystem.remove(recordPath)
+        // What a run that was killed left behind.
+        try FileSystem.remove(recordPath + FileSystem.temporarySuffix)
         FileSystem.removeEmptyFolder(recordFolder)
     }
 }

@@ -3,6 +3,9 @@ import Model
 
 /// Whole files, read and written.
 enum FileSystem {
+    /// What the name of a file that is being written ends with.
+    static let temporarySuffix = ".new"
+
     /// A file's text; nil when there is no such file. The corresponding C functions are `open` and `read`.
     static func read(_ path: String) throws(Failure) -> String? {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
@@ -28,7 +31,7 @@ enum FileSystem {
     /// is killed when; a crash of the whole machine is not covered. The corresponding C functions are `open`, `write`
     /// and `rename`.
     static func replace(_ path: String, with text: String, mode: mode_t) throws(Failure) {
-        let temporary = path + ".new"
+        let temporary = path + temporarySuffix
         // What an interrupted run left behind; O_EXCL below refuses what somebody else planted since.
         _ = unsafe unlink(temporary)
         do throws(Failure) {
@@ -64,7 +67,7 @@ enum FileSystem {
 
     /// Removes a file; none there is no failure. The corresponding C function is `unlink`.
     static func remove(_ path: String) throws(Failure) {
-        guard unsafe unlink(path) == 0 || errno == ENOENT else {
+        guard unsafe unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR else {
             throw .system("cannot remove", source: path, errno: errno)
         }
     }

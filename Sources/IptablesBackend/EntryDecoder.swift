@@ -238,13 +238,21 @@ private struct NatRange {
 /// The verdicts that the kernel keeps as numbers under an empty target name (`struct xt_standard_target`,
 /// `linux/netfilter/x_tables.h`): the netfilter verdict's negative, less one.
 enum StandardVerdict {
-    private static let names: [(verdict: Int32, name: String)] = [(-NF_DROP - 1, "DROP"), (-NF_ACCEPT - 1, "ACCEPT")]
+    private static let names: [(verdict: Int32, name: String)] = [
+        (-NF_DROP - 1, "DROP"), (-NF_ACCEPT - 1, "ACCEPT"), (-NF_REPEAT - 1, "RETURN"),
+    ]
 
     /// The verdict's name; nil for other targets, and for jumps.
     static func name(of data: [UInt8], targetName: String) -> String? {
         guard targetName.isEmpty else { return nil }
         let verdict = Int32(bitPattern: NativeBytes.decode(data, 0))
         return names.first { $0.verdict == verdict }?.name
+    }
+
+    /// Whether libiptc would take the entry for what it is: not so a jump, whose chain only the kernel's offset names.
+    static func isNamed(_ entry: [UInt8], _ family: AddressFamily) -> Bool {
+        let target = Int(NativeBytes.decode(entry, EntryLayout.layout(of: family).targetOffset) as UInt16)
+        return !NativeBytes.string(entry, target + ExtensionHeader.nameOffset, ExtensionHeader.nameSize).isEmpty
     }
 
     /// An entry as libiptc takes it: with the verdict's name, for a name left empty would be taken and do nothing.

@@ -40,7 +40,7 @@ package struct IptablesBackend: RulesetBackend {
         defer { session.release() }
         let encoder = EntryEncoder(dnatRevision: KernelSupport.dnatRevision())
         var done: [TableChange] = []
-        for name in try tables(for: rules) {
+        for name in try tables(for: rules, replacing: installed) {
             do throws(Failure) {
                 let change = TableChange(name, rules: rules.filter { StockTable.name(of: $0) == name })
                 if let undo = try change.commit(encoder, in: session, until: deadline) { done.append(undo) }
@@ -50,15 +50,21 @@ package struct IptablesBackend: RulesetBackend {
         }
     }
 
-    /// The tables to write: those that get rules, and those that exist and may hold some.
-    private func tables(for rules: [Rule]) throws(Failure) -> [TableName] {
-        var tables: [TableName] = []
+    /// The tables to write: those that get rules, and those that exist and may hold some; in an order in which nothing
+    /// is ever open. The guards go in first and come out last, and a table that loses a rule waits until those that only
+    /// gain have theirs: the rule may have moved there.
+    private func tables(for rules: [Rule], replacing installed: InstalledRuleset) throws(Failure) -> [TableName] {
+        var gaining: [TableName] = []
+        var losing: [TableName] = []
         for name in StockTable.all {
             let isLive = try LiveTables.read(name.family)?.contains(name.table) ?? false
-            if isLive || rules.contains(where: { StockTable.name(of: $0) == name }) { tables.append(name) }
+            guard isLive || rules.contains(where: { StockTable.name(of: $0) == name }) else { continue }
+            let loses = installed.rules.contains { old in
+                old.rule.map { StockTable.name(of: $0) == name && !rules.contains($0) } ?? true
+            }
+            if loses { losing.append(name) } else { gaining.append(name) }
         }
-        // The guards go in first and come out last.
-        return rules.isEmpty ? tables.reversed() : tables
+        return rules.isEmpty ? (gaining + losing).reversed() : gaining + losing
     }
 
     /// Takes back what was done, last first, and tells of it.

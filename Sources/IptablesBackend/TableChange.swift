@@ -63,7 +63,11 @@ struct TableChange {
     }
 
     private func insertions(_ encoder: EntryEncoder) -> [(chain: String, position: Int, entry: [UInt8])] {
-        guard let rules else { return earlier.map { ($0.chain, $0.position, $0.bytes) } }
+        guard let rules else {
+            return earlier.filter { StandardVerdict.isNamed($0.bytes, name.family) }.map {
+                ($0.chain, $0.position, $0.bytes)
+            }
+        }
         return Place.allCases.flatMap { place in
             rules.filter { $0.place == place }.enumerated().map { index, rule in
                 (place.stockChain.chain, index, encoder.encode(rule))

@@ -41,8 +41,8 @@ struct TableContents {
         if DockerChains.isDocker(table: name.table, chain: chain), foreign.dockerTables.isEmpty {
             foreign.dockerTables.append("\(name.description) (legacy)")
         }
-        if name == TableName(family: .ipv4, table: "filter"), chain == "INPUT", policy == "DROP" {
-            foreign.droppingInputChains.append(DroppingChain(.iptables, "filter INPUT", isStock: true))
+        if name.family == .ipv4, chain == "INPUT", policy == "DROP" {
+            foreign.droppingInputChains.append(DroppingChain(.iptables, "\(name.table) INPUT", isStock: true))
         }
     }
 

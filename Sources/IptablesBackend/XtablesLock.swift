@@ -10,7 +10,8 @@ struct XtablesLock: ~Copyable {
 
     /// Takes the lock, trying until the deadline. The corresponding C function is `flock`.
     init(until deadline: Deadline) throws(Failure) {
-        let path = unsafe getenv("XTABLES_LOCKFILE").map { unsafe String(cString: $0) } ?? Self.defaultPath
+        let named = unsafe getenv("XTABLES_LOCKFILE").map { unsafe String(cString: $0) } ?? ""
+        let path = named.isEmpty ? Self.defaultPath : named
         descriptor = unsafe open(path, O_CREAT | O_CLOEXEC, 0o600)
         if descriptor < 0 { throw .system("cannot open the xtables lock", source: path, errno: errno) }
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
@@ -19,7 +20,8 @@ struct XtablesLock: ~Copyable {
             if number != EWOULDBLOCK || deadline.hasPassed {
                 close(descriptor)
                 throw .system(
-                    "another program holds the xtables lock", source: "flock \(path)", errno: number,
+                    number == EWOULDBLOCK ? "another program holds the xtables lock" : "cannot take the xtables lock",
+                    source: "flock \(path)", errno: number,
                     advice: "try again, or wait longer with --wait SECONDS")
             }
             deadline.pause(milliseconds: 5)

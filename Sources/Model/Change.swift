@@ -5,7 +5,7 @@ package enum Change: Hashable, Sendable {
     /// The rule is there under its comment, but altered.
     case alter(InstalledRule, to: PlannedRule)
     /// The rule is there, but not where it takes effect.
-    case move(PlannedRule)
+    case move(InstalledRule, to: PlannedRule)
     /// The structure that carries the rules is wrong, as this text says.
     case repair(String)
     /// Something of somebody else stands in our table, and only they can take it away.

@@ -33,6 +33,15 @@ import Model
     /// bookkeeping.
     private static let usualSize = 64 * 1024
 
+    /// Makes the receive buffer large enough for so many acknowledgements, each of which takes the kernel some 800
+    /// bytes. Where that is not allowed, answers may be lost, and the loss is told.
+    func makeRoom(answers: Int) {
+        guard answers > 128 else { return }
+        var size = CInt(clamping: 2048 * answers)
+        _ = unsafe setsockopt(
+            mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, socklen_t(MemoryLayout<CInt>.size))
+    }
+
     /// Sends one or more whole messages. The corresponding C function is `mnl_socket_sendto`.
     func send(_ bytes: [UInt8]) throws(Failure) {
         if bytes.count > Self.usualSize {

@@ -40,7 +40,9 @@ package struct NftablesBackend: RulesetBackend {
             installed.ownTables.append(layout.description)
             let ours = chains.filter { $0.table == TableLayout.name && $0.tableFamily == layout.family }
             installed.ownChains += ours.map(\.name)
-            installed.obstacles += obstacles(in: table, layout: layout, chains: ours)
+            // The count alone may be in the middle of somebody's transaction.
+            let isCrowded = Int(table.useCount) == ours.count ? false : try reader.strangers(layout) > 0
+            installed.obstacles += obstacles(in: table, layout: layout, chains: ours, isCrowded: isCrowded)
             installed.defects += defects(of: table, layout: layout, chains: ours)
             for rule in try reader.rules(layout) { take(rule, from: layout, into: &installed) }
         }
@@ -111,7 +113,11 @@ package struct NftablesBackend: RulesetBackend {
     }
 
     /// What stands in our table and is not ours.
-    private static func obstacles(in table: ObservedTable, layout: TableLayout, chains: [ObservedChain]) -> [Obstacle] {
+    ///
+    /// - Parameter isCrowded: whether it holds sets, objects or flowtables, none of which is ever ours.
+    private static func obstacles(
+        in table: ObservedTable, layout: TableLayout, chains: [ObservedChain], isCrowded: Bool
+    ) -> [Obstacle] {
         var obstacles: [Obstacle] = []
         if table.flags & UInt32(NFT_TABLE_F_OWNER.rawValue) != 0 {
             obstacles.append(
@@ -119,7 +125,7 @@ package struct NftablesBackend: RulesetBackend {
                     "table \(layout.description) is owned by another process (netlink port \(table.owner))",
                     advice: "end the process that created it with 'flags owner'"))
         }
-        if Int(table.useCount) != chains.count {
+        if isCrowded {
             obstacles.append(
                 Obstacle(
                     "table \(layout.description) holds sets or objects that are not ours",

@@ -85,6 +85,23 @@ struct TableReader: ~Copyable {
         return chains
     }
 
+    /// The number of sets, objects and flowtables in a table of ours. The corresponding messages are `NFT_MSG_GETSET`,
+    /// `NFT_MSG_GETOBJ` and `NFT_MSG_GETFLOWTABLE` with `NLM_F_DUMP`.
+    func strangers(_ layout: TableLayout) throws(Failure) -> Int {
+        var count = 0
+        // The table's name has the same attribute number in all three.
+        for type in [NFT_MSG_GETSET, NFT_MSG_GETOBJ, NFT_MSG_GETFLOWTABLE] {
+            unsafe try ask(
+                type, family: layout.family, flags: NLM_F_DUMP,
+                subject: "the sets and objects of \(layout.description)",
+                missingIsEmpty: true,
+                fill: { header in
+                    unsafe mnl_attr_put_strz(header, UInt16(NFTA_SET_TABLE.rawValue), TableLayout.name)
+                }, receive: { _ in count += 1 })
+        }
+        return count
+    }
+
     /// The rules of a table of ours. The corresponding message is `NFT_MSG_GETRULE` with `NLM_F_DUMP`.
     func rules(_ layout: TableLayout) throws(Failure) -> [ObservedRule] {
         var rules: [ObservedRule] = []
@@ -135,8 +152,9 @@ struct TableReader: ~Copyable {
                 if number == 0 || number == ENOENT && missingIsEmpty { return }
                 throw .system(
                     "cannot read \(subject()) from nf_tables", source: "netlink", errno: number,
-                    // nfnetlink answers so when nobody has registered nf_tables.
-                    kind: type == NFT_MSG_GETGEN && number != EPERM ? .unsupported : .trouble)
+                    // nfnetlink answers EINVAL when nobody has registered nf_tables.
+                    kind: type == NFT_MSG_GETGEN && (number == EINVAL || number == EOPNOTSUPP)
+                        ? .unsupported : .trouble)
             }
         }
         if disturbed {

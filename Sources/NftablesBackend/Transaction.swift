@@ -29,16 +29,22 @@ struct Transaction {
     consuming func commit() throws(Failure) {
         request.endBatch()
         let socket = try NetlinkSocket()
+        socket.makeRoom(answers: request.subjects.count)
         try socket.send(request.bytes)
         var acknowledged = 0
         var first: (sequence: UInt32, errno: CInt)?
-        unsafe try socket.receiveAll { message throws(Failure) in
-            guard case .result(let sequence, let number) = unsafe message else { return }
-            if number == 0 {
-                acknowledged += 1
-            } else if first.map({ sequence < $0.sequence }) ?? true {
-                first = (sequence, number)
+        do throws(Failure) {
+            unsafe try socket.receiveAll { message throws(Failure) in
+                guard case .result(let sequence, let number) = unsafe message else { return }
+                if number == 0 {
+                    acknowledged += 1
+                } else if first.map({ sequence < $0.sequence }) ?? true {
+                    first = (sequence, number)
+                }
             }
+        } catch {
+            // The batch is with the kernel: whatever keeps the answer from us, it may have been carried out.
+            throw error.with(kind: .outcomeUnknown)
         }
         if let first { throw failure(sequence: first.sequence, errno: first.errno) }
         if acknowledged < request.subjects.count {

@@ -54,11 +54,10 @@ private struct ListDiff {
         for (index, planned) in desired.enumerated() {
             if let partner = partners[index] {
                 if planned.rule.place.mustComeFirst, installed[partner].hasForeignRuleAhead {
-                    changes.append(.move(planned))
+                    changes.append(.move(installed[partner], to: planned))
                 }
             } else if let same = leftOver.firstIndex(where: { $0.rule == planned.rule }) {
-                leftOver.remove(at: same)
-                changes.append(.move(planned))
+                changes.append(.move(leftOver.remove(at: same), to: planned))
             } else if let altered = leftOver.firstIndex(where: { $0.rule?.comment == planned.rule.comment }) {
                 changes.append(.alter(leftOver.remove(at: altered), to: planned))
             } else {

@@ -64,9 +64,17 @@ package struct Plan: Hashable, Sendable {
     /// What must be told about other people's chains that drop the redirected request, where only their owner can
     /// let it in.
     package func notes(droppingInputChains chains: [DroppingChain]) -> [String] {
-        guard backend == .nftables, needsRouteLocalnet else { return [] }
-        return chains.map { chain in
-            let line = chain.isStock ? CredentialsRules.acceptByIptables : CredentialsRules.acceptByNft(chain.name)
+        guard needsRouteLocalnet else { return [] }
+        // Legacy filter INPUT has a rule of ours, if our rules are there.
+        let own = DroppingChain(.iptables, "filter INPUT", isStock: true)
+        return chains.filter { backend == .nftables || $0 != own }.map { chain in
+            let line =
+                switch (chain.backend, chain.isStock) {
+                case (.iptables, _):
+                    CredentialsRules.acceptByLegacyIptables(table: String(chain.name.prefix { $0 != " " }))
+                case (.nftables, true): CredentialsRules.acceptByIptables
+                case (.nftables, false): CredentialsRules.acceptByNft(chain.name)
+                }
             return
                 "\(chain.description) drops by policy, and no other table can overrule it; add, if it is not there: \(line)"
         }

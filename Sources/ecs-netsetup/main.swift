@@ -6,4 +6,4 @@ import IptablesBackend
 import NftablesBackend
 
 let engine = Engine(host: Host(), nftables: NftablesBackend(), iptables: IptablesBackend())
-exit(Tool(engine: engine).run(Array(CommandLine.arguments.dropFirst())))
+exit(Tool(engine: engine).run(CommandLine.arguments))

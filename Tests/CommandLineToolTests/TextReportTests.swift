@@ -67,7 +67,7 @@ struct TextReportTests {
                 $0.hasPrefix("+ ") || $0.hasPrefix("- ") || $0.hasPrefix("~ ") || $0.hasPrefix("      ")
                     || $0 == lines.last
             })
-        #expect(lines.contains { $0.hasPrefix("      was altered to: ") })
+        #expect(lines.contains { $0.hasPrefix("      is now: ") })
         #expect(lines.contains("~ the table is dormant"))
         #expect(lines.contains("- \"ecs-netsetup: x\" has a limit"))
     }

@@ -84,17 +84,17 @@ struct TableContentsTests {
     }
 
     @Test(
-        "input that is dropped by policy is told for IPv4's filter table only",
+        "input that is dropped by policy is told, with its table, for IPv4 only",
         arguments: [
             ("filter", "INPUT", "DROP", AddressFamily.ipv4, true), ("filter", "INPUT", "ACCEPT", .ipv4, false),
-            ("filter", "FORWARD", "DROP", .ipv4, false), ("mangle", "INPUT", "DROP", .ipv4, false),
+            ("filter", "FORWARD", "DROP", .ipv4, false), ("mangle", "INPUT", "DROP", .ipv4, true),
             ("filter", "INPUT", "DROP", .ipv6, false),
         ])
     func droppingInput(_ table: String, _ chain: String, _ policy: String, _ family: AddressFamily, _ isTold: Bool) {
         let found = contents(table, family: family, [(chain, policy, [])])
         #expect(
             found.foreign.droppingInputChains.map(\.description)
-                == (isTold ? ["legacy iptables chain filter INPUT"] : []))
+                == (isTold ? ["legacy iptables chain \(table) INPUT"] : []))
     }
 
     @Test("what several tables hold adds up")

@@ -135,7 +135,9 @@ struct CatalogueTests {
     @Test("quotes nothing where iptables accepts by itself, or where nothing has to get in")
     func nothingToQuote() throws {
         let iptables = try Plan(settings: settings([.bridge]), backend: .iptables, hasIPv6: true)
-        #expect(iptables.notes(droppingInputChains: Self.dropping).isEmpty)
+        let own = DroppingChain(.iptables, "filter INPUT", isStock: true)
+        #expect(iptables.notes(droppingInputChains: [own]).isEmpty)
+        #expect(iptables.notes(droppingInputChains: Self.dropping + [own]).count == Self.dropping.count)
         let host = try Plan(settings: settings([.host]), backend: .nftables, hasIPv6: true)
         #expect(host.notes(droppingInputChains: Self.dropping).isEmpty)
         let bridge = try Plan(settings: settings([.bridge]), backend: .nftables, hasIPv6: true)

@@ -150,7 +150,7 @@ struct SpellingTests {
                 IptablesSpelling.delete(rule) == "\(IptablesSpelling.program(rule.family)) \(chain) \(specification)")
             let inserted = IptablesSpelling.insert(rule, position: 3)
             #expect(inserted.contains(" -I \(rule.place.stockChain.chain) 3 \(specification)"))
-            #expect(NftSpelling.delete(rule, handle: 7).hasSuffix(" \(rule.place.rawValue) handle 7"))
+            #expect(NftSpelling.delete(at: rule.place, handle: 7).hasSuffix(" \(rule.place.rawValue) handle 7"))
         }
     }
 

@@ -33,8 +33,8 @@ package enum NftSpelling {
     package static func deleteTable(_ name: String) -> String { "nft delete table \(name)" }
 
     /// The command that deletes a rule.
-    package static func delete(_ rule: Rule, handle: UInt64) -> String {
-        "nft delete rule \(table) \(rule.place.rawValue) handle \(handle)"
+    package static func delete(at place: Place, handle: UInt64) -> String {
+        "nft delete rule \(table) \(place.rawValue) handle \(handle)"
     }
 
     /// The conditions and statements of a rule, as `nft list table` prints them.

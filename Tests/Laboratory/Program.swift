@@ -146,11 +146,19 @@ private struct Program {
         for (ours, theirs) in [(input, STDIN_FILENO), (output, STDOUT_FILENO), (errors, STDERR_FILENO)] {
             _ = unsafe posix_spawn_file_actions_adddup2(&actions, ours, theirs)
         }
+        // The test runner's threads block signals, and a shell that waits for its children needs SIGCHLD.
+        var attributes = posix_spawnattr_t()
+        _ = unsafe posix_spawnattr_init(&attributes)
+        defer { _ = unsafe posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        _ = unsafe sigemptyset(&none)
+        _ = unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        _ = unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
         var variables = unsafe environment.map { unsafe strdup($0) } + [nil]
         defer { unsafe (arguments + variables).forEach { unsafe free($0) } }
         var child: pid_t = 0
-        let code = unsafe posix_spawnp(&child, words[0], &actions, nil, &arguments, &variables)
+        let code = unsafe posix_spawnp(&child, words[0], &actions, &attributes, &arguments, &variables)
         guard code == 0 else { throw LaboratoryError("\(words[0]): \(unsafe String(cString: strerror(code)))") }
         return child
     }

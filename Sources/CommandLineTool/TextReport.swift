@@ -8,8 +8,9 @@ struct TextReport {
 
     /// The changes that a decision asks for, or that were made, with one summary line.
     func changes(_ decision: Decision, request: Request, command: Command) -> String {
-        var lines = ChangeLine.lines(of: decision).flatMap(lines)
-        lines.append(summary(decision, request: request, command: command))
+        let changes = ChangeLine.lines(of: decision)
+        let summary = summary(decision, count: changes.count, request: request, command: command)
+        let lines = changes.flatMap(lines) + [summary]
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -24,9 +25,8 @@ struct TextReport {
         return [painted] + (change.why.map { [palette.dim("      \($0)")] } ?? [])
     }
 
-    private func summary(_ decision: Decision, request: Request, command: Command) -> String {
+    private func summary(_ decision: Decision, count: Int, request: Request, command: Command) -> String {
         let place = Self.place(decision, request)
-        let count = ChangeLine.lines(of: decision).count
         let changes = count == 1 ? "1 change" : "\(count) changes"
         switch command {
         case .remove:
@@ -54,21 +54,13 @@ struct TextReport {
         }
         let failed = checks.filter { !$0.hasPassed }.count
         let place = Self.place(decision, request)
+        let apply = "ecs-netsetup apply \(request.planningWords.joined(separator: " "))"
+        let mend = (decision.obstacles.map(\.advice) + [apply]).joined(separator: ", then ")
         lines.append(
             failed == 0
                 ? palette.bold("all \(checks.count) checks passed (\(place))")
-                : palette.bold("\(failed) of \(checks.count) checks failed (\(place))")
-                    + "; to mend: "
-                    + (obstacles(decision) + ["ecs-netsetup apply \(request.planningWords.joined(separator: " "))"])
-                    .joined(separator: ", then "))
+                : palette.bold("\(failed) of \(checks.count) checks failed (\(place))") + "; to mend: " + mend)
         return lines.joined(separator: "\n") + "\n"
-    }
-
-    /// What the owners of what is not ours have to do first.
-    private func obstacles(_ decision: Decision) -> [String] {
-        decision.changes.flatMap(\.changes).compactMap { change in
-            if case .obstacle(let obstacle) = change { obstacle.advice } else { nil }
-        }
     }
 
     /// What is live, with counters.

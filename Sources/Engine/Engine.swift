@@ -87,9 +87,7 @@ package struct Engine: Sendable {
     private func backend(_ kind: BackendKind) -> any RulesetBackend { kind == .nftables ? nftables : iptables }
 
     private func refuseObstacles(_ decision: Decision) throws(Failure) {
-        let obstacles = decision.changes.flatMap(\.changes).compactMap { change in
-            if case .obstacle(let obstacle) = change { obstacle } else { nil }
-        }
+        let obstacles = decision.obstacles
         if obstacles.isEmpty { return }
         throw Failure(
             .trouble, "\(obstacles.map(\.what).joined(separator: "; ")): what is not ours is not touched",

@@ -36,6 +36,13 @@ package struct Decision: Sendable {
     /// Whether the host is as desired.
     package var isFulfilled: Bool { sysctl == nil && changes.allSatisfy(\.changes.isEmpty) }
 
+    /// What stands in our tables and only its owner can take away.
+    package var obstacles: [Obstacle] {
+        changes.flatMap(\.changes).compactMap { change in
+            if case .obstacle(let obstacle) = change { obstacle } else { nil }
+        }
+    }
+
     /// The number of differences.
     package var changeCount: Int { changes.reduce(sysctl == nil ? 0 : 1) { $0 + $1.changes.count } }
 

@@ -22,13 +22,15 @@ let package = Package(
         .systemLibrary(name: "CLibnftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
         .systemLibrary(name: "CLibiptc", pkgConfig: "libiptc", providers: [.apt(["libiptc-dev"])]),
 
+        .systemLibrary(name: "CExtendedAttributes"),
+
         // The house, each module importing only those above it that it names.
         .target(name: "Model", swiftSettings: strict),
         .target(name: "Planning", dependencies: ["Model"], swiftSettings: strict),
         .target(
             name: "NftablesBackend", dependencies: ["Model", "CLibmnl", "CLibnftnl"], swiftSettings: strict),
         .target(name: "IptablesBackend", dependencies: ["Model", "CLibiptc"], swiftSettings: strict),
-        .target(name: "Host", dependencies: ["Model"], swiftSettings: strict),
+        .target(name: "Host", dependencies: ["Model", "CExtendedAttributes"], swiftSettings: strict),
         .target(name: "Engine", dependencies: ["Model", "Planning", "Host"], swiftSettings: strict),
         .target(
             name: "CommandLineTool", dependencies: ["Model", "Planning", "Host", "Engine"],

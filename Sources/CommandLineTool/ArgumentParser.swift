@@ -1,20 +1,24 @@
 import Model
 
-/// Turns the words of a command line into a request, by the command table.
-struct ArgumentParser {
-    private var request = Request()
-    /// Every option so far: whether the command takes it is known when the command is.
-    private var given: [Option] = []
+/// The words of a command line, sorted by the command table.
+struct CommandLineWords {
+    fileprivate(set) var command: Command?
+    /// The options that were given, each once, with all their values; empty ones for an option without a value.
+    fileprivate(set) var values: [(option: Option, values: [String])] = []
+}
 
-    /// Parses the words after the program's name.
+/// Sorts the words of a command line by the command table.
+struct ArgumentParser {
+    private var line = CommandLineWords()
+
+    /// Parses the words after the program's name. Values are not looked at yet.
     ///
     /// - Throws: a usage failure that names the word and what would be right.
-    static func parse(_ words: [String]) throws(Failure) -> Request {
+    static func parse(_ words: [String]) throws(Failure) -> CommandLineWords {
         var parser = ArgumentParser()
         var rest = words[...]
         while let word = rest.popFirst() { try parser.take(word, &rest) }
-        try parser.check()
-        return parser.request
+        return parser.line
     }
 
     /// What `parse` could tell before it failed: the command and how to write the answer.
@@ -24,7 +28,26 @@ struct ArgumentParser {
         while let word = rest.popFirst() {
             do throws(Failure) { try parser.take(word, &rest) } catch { continue }
         }
-        return parser.request
+        var request = Request()
+        request.command = parser.line.command
+        for (option, values) in parser.line.values where option.isForOutput {
+            do throws(Failure) { try option.take(&request, values.last ?? "") } catch { continue }
+        }
+        return request
+    }
+
+    /// Refuses a command line that lacks a command or has options that the command does not take.
+    static func check(_ line: CommandLineWords) throws(Failure) -> Command {
+        guard let command = line.command else {
+            throw .usage(
+                "no command", advice: "one of \(Command.allCases.map(\.rawValue).joined(separator: ", ")), or --help")
+        }
+        if let stranger = line.values.first(where: { !$0.option.belongs(to: command) }) {
+            throw .usage(
+                "\(command.rawValue) does not take --\(stranger.option.name)",
+                advice: "see ecs-netsetup \(command.rawValue) --help")
+        }
+        return command
     }
 
     private mutating func take(_ word: String, _ rest: inout ArraySlice<String>) throws(Failure) {
@@ -32,55 +55,44 @@ struct ArgumentParser {
         let (name, attached) = Self.split(word)
         guard let option = Self.option(name) else {
             let known = CommandTable.options.map { "--" + $0.name }
-            throw .usage("unknown option '\(name)'", advice: Self.suggestion(for: name, among: known))
+            throw .usage("unknown option '\(name)'", advice: Suggestion.text(for: name, among: known) ?? Self.seeHelp)
         }
-        given.append(option)
         guard let argument = option.argument else {
-            if attached != nil { throw .usage("--\(option.name) takes no value") }
-            if option.isPlanning { request.planningWords.append("--\(option.name)") }
-            return try option.take(&request, "")
+            if attached != nil, option.settingsKey == nil { throw .usage("--\(option.name) takes no value") }
+            return add(option, attached ?? "")
         }
         guard let value = attached ?? rest.popFirst() else {
             throw .usage("--\(option.name) needs a value", advice: "write --\(option.name) \(argument)")
         }
         if value.isEmpty { throw .usage("--\(option.name) has an empty value", advice: option.summary) }
-        if option.isPlanning { request.planningWords += ["--\(option.name)", value] }
-        try option.take(&request, value)
+        add(option, value)
+    }
+
+    private mutating func add(_ option: Option, _ value: String) {
+        if let index = line.values.firstIndex(where: { $0.option.name == option.name }) {
+            line.values[index].values.append(value)
+        } else {
+            line.values.append((option, [value]))
+        }
     }
 
     private mutating func takeCommand(_ word: String) throws(Failure) {
         guard let command = Command(rawValue: word) else {
-            if let earlier = request.command {
+            if let earlier = line.command {
                 throw .usage(
                     "\(earlier.rawValue) takes no argument '\(word)'",
                     advice: "see ecs-netsetup \(earlier.rawValue) --help")
             }
             let known = Command.allCases.map(\.rawValue)
-            throw .usage("unknown command '\(word)'", advice: Self.suggestion(for: word, among: known))
+            throw .usage("unknown command '\(word)'", advice: Suggestion.text(for: word, among: known) ?? Self.seeHelp)
         }
-        if let earlier = request.command {
+        if let earlier = line.command {
             throw .usage("two commands: \(earlier.rawValue) and \(command.rawValue)", advice: "give one")
         }
-        request.command = command
+        line.command = command
     }
 
-    private func check() throws(Failure) {
-        if request.wantsHelp || request.wantsVersion { return }
-        guard let command = request.command else {
-            throw .usage(
-                "no command", advice: "one of \(Command.allCases.map(\.rawValue).joined(separator: ", ")), or --help")
-        }
-        if let stranger = given.first(where: { !$0.belongs(to: command) }) {
-            throw .usage(
-                "\(command.rawValue) does not take --\(stranger.name)",
-                advice: "see ecs-netsetup \(command.rawValue) --help")
-        }
-        if command.needsModes, request.settings.modes.isEmpty {
-            throw .usage(
-                "\(command.rawValue) needs --mode",
-                advice: "for example: ecs-netsetup \(command.rawValue) --mode bridge")
-        }
-    }
+    private static let seeHelp = "see ecs-netsetup --help"
 
     /// `--name=value` into its parts.
     private static func split(_ word: String) -> (name: String, value: String?) {
@@ -92,31 +104,5 @@ struct ArgumentParser {
         CommandTable.options.first { option in
             name == "--" + option.name || option.short.map { name == "-\($0)" } ?? false
         }
-    }
-
-    /// The known word that differs least, if it is close.
-    static func suggestion(for word: String, among known: [String]) -> String {
-        let distances = known.map { (word: $0, distance: distance(Array(word.utf8), Array($0.utf8))) }
-        if let best = distances.min(by: { $0.distance < $1.distance }),
-            best.distance <= min(3, max(1, word.utf8.count / 3))
-        {
-            return "did you mean \(best.word)?"
-        }
-        return "see ecs-netsetup --help"
-    }
-
-    /// The number of bytes to insert, delete or replace (Levenshtein).
-    private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-        var row = Array(0...b.count)
-        for (i, byte) in a.prefix(64).enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for j in b.indices {
-                let next = min(row[j] + 1, row[j + 1] + 1, diagonal + (byte == b[j] ? 0 : 1))
-                diagonal = row[j + 1]
-                row[j + 1] = next
-            }
-        }
-        return row[b.count]
     }
 }

@@ -12,11 +12,18 @@ struct ChangeLine {
 
     let sign: Sign
     let text: String
+    /// What changes in a file, a line each that begins with its own sign; empty where the text says it all.
+    var details: [String] = []
     /// Nil for lines that belong to the one above.
     let why: String?
 
     /// All lines of a decision, in the order in which they are carried out.
     static func lines(of decision: Decision) -> [ChangeLine] {
+        let disk = decision.persistence.steps.flatMap(lines)
+        return decision.plan.needsRouteLocalnet ? kernelLines(of: decision) + disk : disk + kernelLines(of: decision)
+    }
+
+    private static func kernelLines(of decision: Decision) -> [ChangeLine] {
         let rules = decision.changes.flatMap { part in
             let planned = part.backend == decision.choice.backend ? decision.plan.rules.map(\.rule) : []
             return lines(of: part, planned: planned, installed: decision.observed[part.backend])
@@ -25,6 +32,25 @@ struct ChangeLine {
         let line = ChangeLine(
             sign: .alter, text: "sysctl -w \(change.name)=\(change.to)", why: "was \(change.from); \(change.why)")
         return decision.plan.needsRouteLocalnet ? rules + [line] : [line] + rules
+    }
+
+    private static func lines(of step: PersistenceStep) -> [ChangeLine] {
+        switch step {
+        case .folder(let path): return [ChangeLine(sign: .add, text: path + "/", why: nil)]
+        case .emptyFolder(let path):
+            return [ChangeLine(sign: .remove, text: path + "/", why: "it was not there before")]
+        case .service(let action):
+            let sign: Sign =
+                switch action.verb {
+                case .enable, .start: .add
+                case .disable, .stop: .remove
+                case .reload: .alter
+                }
+            return [ChangeLine(sign: sign, text: action.command, why: action.why)]
+        case .file(let change):
+            let sign: Sign = change.before == nil ? .add : change.after == nil ? .remove : .alter
+            return [ChangeLine(sign: sign, text: change.path, details: change.details, why: change.why)]
+        }
     }
 
     private static func lines(

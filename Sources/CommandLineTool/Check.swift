@@ -23,14 +23,15 @@ struct Check {
                         ? "is in \(decision.choice.backend.other.rawValue) instead" : problem
                 }, why: planned.why)
         }
-        if decision.plan.needsRouteLocalnet {
+        if decision.observed.disk.isImage { checks = [] }
+        if decision.plan.needsRouteLocalnet, !decision.observed.disk.isImage {
             checks.append(
                 Check(
                     title: "\(Endpoint.routeLocalnet)=1", problem: decision.sysctl.map { "is \($0.from)" },
                     why: decision.sysctl?.why ?? "the kernel delivers redirected requests to 127.0.0.1"))
         }
         let moved = checks.filter { !$0.hasPassed }.map(\.title)
-        return checks
+        return checks + decision.persistence.findings.map { Check(title: $0.title, problem: $0.problem, why: $0.why) }
             + decision.changes.flatMap { part in
                 let isChosen = part.backend == decision.choice.backend
                 return extra(part, isChosen: isChosen).filter { isChosen || !moved.contains($0.title) }

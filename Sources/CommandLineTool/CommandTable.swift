@@ -12,11 +12,26 @@ struct Option: Sendable {
     var fallback: String?
     /// The commands that take it; empty for all.
     var commands: [Command] = []
+    /// Whether it takes several values, with commas or by being repeated.
+    var isList = false
+    /// Whether the settings file has it too. An option without a value is `true` or `false` there.
+    var isSaved = false
     /// Puts the value into the request. The value is empty for an option without one.
     let take: @Sendable (inout Request, String) throws(Failure) -> Void
 
     /// Whether it says what is desired, as opposed to how to go about it or how to print.
-    var isPlanning: Bool { !commands.isEmpty }
+    var isPlanning: Bool { commands.contains(.diff) && name != "root" }
+
+    /// Whether it says how the answer is written.
+    var isForOutput: Bool { ["format", "color", "quiet", "verbose"].contains(name) }
+
+    /// Its key in the settings file; nil for an option that is not saved.
+    var settingsKey: String? { isSaved ? String(name.uppercased().map { $0 == "-" ? "_" : $0 }) : nil }
+
+    /// The words that give it, with one of its values.
+    @Sendable func words(for value: String) -> [String] {
+        argument == nil ? [value.isEmpty ? "--\(name)" : "--\(name)=\(value)"] : ["--\(name)", value]
+    }
 
     func belongs(to command: Command) -> Bool { commands.isEmpty || commands.contains(command) }
 }
@@ -58,29 +73,18 @@ enum CommandTable {
         Option(
             name: "mode", argument: "LIST",
             summary: "network modes of the tasks: bridge, host, awsvpc; commas or repeated",
-            commands: planning,
-            take: { request, value throws(Failure) in
-                for mode in try parseModes(value) where !request.settings.modes.contains(mode) {
-                    request.settings.modes.append(mode)
-                }
-            }),
+            fallback: "from the settings file", commands: planning, isList: true, isSaved: true,
+            take: { request, value throws(Failure) in request.settings.modes = try parseModes(value) }),
         Option(
             name: "bridge-interface", argument: "PATTERN",
-            summary: "bridges whose containers are kept from IMDS; repeatable; '+' at the end is a wildcard",
-            fallback: "docker+", commands: planning,
-            take: { request, value throws(Failure) in
-                let pattern = try InterfacePattern(value)
-                if !request.namesBridges { request.settings.bridgeInterfaces = [] }
-                request.namesBridges = true
-                if !request.settings.bridgeInterfaces.contains(pattern) {
-                    request.settings.bridgeInterfaces.append(pattern)
-                }
-            }),
+            summary: "bridges whose containers are kept from IMDS; commas or repeated; '+' at the end is a wildcard",
+            fallback: "docker+", commands: planning, isList: true, isSaved: true,
+            take: { request, value throws(Failure) in request.settings.bridgeInterfaces = try parsePatterns(value) }),
         Option(
             name: "imds-placement", argument: "WHERE",
             summary:
                 "early: before everybody's filter rules; documented: filter FORWARD at position 1, as in Amazon's manual",
-            fallback: "early", commands: planning,
+            fallback: "early", commands: planning, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.metadataPlacement = try parse(value, "--imds-placement")
             }),
@@ -88,36 +92,58 @@ enum CommandTable {
             name: "imds-action", argument: "ACTION",
             summary:
                 "drop, or reject: answer at once with a TCP reset or ICMP error (iptables: documented placement only)",
-            fallback: "drop", commands: planning,
+            fallback: "drop", commands: planning, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.metadataAction = try parse(value, "--imds-action")
             }),
         Option(
-            name: "allow-imds", summary: "leave the rules against IMDS out", commands: planning,
-            take: { request, _ in request.settings.allowsMetadata = true }),
+            name: "allow-imds", summary: "leave the rules against IMDS out", commands: planning, isSaved: true,
+            take: { request, value throws(Failure) in
+                request.settings.allowsMetadata = try parseFlag(value, "--allow-imds")
+            }),
         Option(
             name: "allow-offhost-introspection", summary: "leave the agent's introspection port open to other hosts",
-            commands: planning, take: { request, _ in request.settings.allowsOffhostIntrospection = true }),
+            commands: planning, isSaved: true,
+            take: { request, value throws(Failure) in
+                request.settings.allowsOffhostIntrospection = try parseFlag(value, "--allow-offhost-introspection")
+            }),
         Option(
             name: "no-localhost-guard", summary: "leave services on 127.0.0.1 open to neighbours (CVE-2020-8558)",
-            commands: planning, take: { request, _ in request.settings.guardsLocalhost = false }),
+            commands: planning, isSaved: true,
+            take: { request, value throws(Failure) in
+                request.settings.guardsLocalhost = try !parseFlag(value, "--no-localhost-guard")
+            }),
     ]
 
     private static let hostOptions: [Option] = [
         Option(
             name: "backend", argument: "KIND",
             summary: "nftables, iptables (the legacy kernel interface), or auto: where live rules are",
-            fallback: "auto", commands: planning,
+            fallback: "auto", commands: planning, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.backend = value == "auto" ? nil : try parse(value, "--backend", also: ["auto"])
             }),
         Option(
-            name: "persist", argument: "MECHANISM", summary: "none: until the next boot", fallback: "none",
-            commands: planning,
-            take: { _, value throws(Failure) in _ = try parse(value, "--persist") as Persistence }),
+            name: "persist", argument: "MECHANISM",
+            summary:
+                "what brings the rules back at boot: systemd, iptables-services, netfilter-persistent, none, or auto: what fits the host; with none no file is looked at",
+            fallback: "auto", commands: planning, isSaved: true,
+            take: { request, value throws(Failure) in
+                request.settings.persistence = value == "auto" ? nil : try parse(value, "--persist", also: ["auto"])
+            }),
+        Option(
+            name: "root", argument: "DIR", summary: "work on an image below this folder: files only, no kernel",
+            fallback: "/", commands: planning + [.remove],
+            take: { request, value in request.root = value }),
+        Option(
+            name: "restart-agent", summary: "restart the ECS agent if its configuration changed",
+            commands: [.apply, .remove], take: { request, _ in request.settings.restartsAgent = true }),
+        Option(
+            name: "force-old-agent", summary: "go on where the running ECS agent is too old for the mode",
+            commands: [.apply, .diff], take: { request, _ in request.settings.acceptsOldAgent = true }),
         Option(
             name: "wait", argument: "SECONDS", summary: "how long to wait for the xtables lock and for other writers",
-            fallback: "5",
+            fallback: "5", isSaved: true,
             take: { request, value throws(Failure) in request.settings.wait = try parseSeconds(value) }),
     ]
 
@@ -151,14 +177,37 @@ enum CommandTable {
     }
 
     private static func parseModes(_ text: String) throws(Failure) -> [Mode] {
-        var modes: [Mode] = []
+        try parseList(text, "--mode", example: "bridge,host") { word throws(Failure) in try parse(word, "--mode") }
+    }
+
+    private static func parsePatterns(_ text: String) throws(Failure) -> [InterfacePattern] {
+        try parseList(text, "--bridge-interface", example: "docker+,br-+") { word throws(Failure) in
+            try InterfacePattern(word)
+        }
+    }
+
+    /// The entries of a list, each once.
+    private static func parseList<Value: Equatable>(
+        _ text: String, _ option: String, example: String, _ read: (String) throws(Failure) -> Value
+    ) throws(Failure) -> [Value] {
+        var values: [Value] = []
         for word in text.split(separator: ",", omittingEmptySubsequences: false) {
             if word.isEmpty {
-                throw .usage("--mode '\(text)' has an empty entry", advice: "give a list such as bridge,host")
+                throw .usage("\(option) '\(text)' has an empty entry", advice: "give a list such as \(example)")
             }
-            modes.append(try parse(String(word), "--mode"))
+            let value = try read(String(word))
+            if !values.contains(value) { values.append(value) }
         }
-        return modes
+        return values
+    }
+
+    /// An option without a value says yes; the settings file, or `--option=false`, says it in a word.
+    private static func parseFlag(_ text: String, _ option: String) throws(Failure) -> Bool {
+        switch text {
+        case "", "true": return true
+        case "false": return false
+        default: throw .usage("\(option) does not know '\(text)'", advice: "it takes true or false")
+        }
     }
 
     /// A day: nobody waits longer for a lock on purpose.

@@ -8,7 +8,9 @@ enum JSONReport {
     private static let schema: UInt64 = 1
 
     /// The answer of apply, diff, verify and remove.
-    static func changes(_ decision: Decision, request: Request, command: Command) -> String {
+    ///
+    /// - Parameter notes: what else to know.
+    static func changes(_ decision: Decision, request: Request, command: Command, notes: [String]) -> String {
         let result =
             switch command {
             case .apply, .remove: decision.isFulfilled ? "unchanged" : "changed"
@@ -27,9 +29,16 @@ enum JSONReport {
                     ])
                 ))
         }
+        if let choice = decision.persistence.choice {
+            members.append(
+                (
+                    "persistence",
+                    .object([("mechanism", .string(choice.mechanism.rawValue)), ("reason", .string(choice.reason))])
+                ))
+        }
         members.append(("changes", .array(ChangeLine.lines(of: decision).map(change))))
         if command == .verify { members.append(("checks", .array(Check.checks(of: decision).map(check)))) }
-        members.append(("notes", strings(decision.notes)))
+        members.append(("notes", strings(notes)))
         return JSONValue.object(members).text
     }
 
@@ -81,6 +90,7 @@ enum JSONReport {
             case .alter: "alter"
             }
         var members: [(String, JSONValue)] = [("operation", .string(operation)), ("what", .string(line.text))]
+        if !line.details.isEmpty { members.append(("details", strings(line.details))) }
         if let why = line.why { members.append(("why", .string(why))) }
         return .object(members)
     }

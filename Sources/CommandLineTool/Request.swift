@@ -1,4 +1,5 @@
 import Model
+import Planning
 
 /// A command of this program.
 enum Command: String, CaseIterable {
@@ -22,12 +23,7 @@ enum ColorMode: String, CaseIterable {
     case never
 }
 
-/// Where apply saves what it was given.
-enum Persistence: String, CaseIterable {
-    case none
-}
-
-/// What a command line asks for.
+/// What a command line asks for, together with the settings file.
 struct Request {
     var command: Command?
     var settings = Settings()
@@ -37,8 +33,58 @@ struct Request {
     var isVerbose = false
     var wantsHelp = false
     var wantsVersion = false
+    /// The image to work on; nil for this machine.
+    var root: String?
     /// The options that say what is desired, as they were given, so that advice can repeat them.
     var planningWords: [String] = []
-    /// Whether `--bridge-interface` was given, so that the next one adds to it instead of replacing the default.
-    var namesBridges = false
+    /// What goes into the settings file: what the command line says beyond it.
+    var saved: [PersistencePlan.SavedSetting] = []
+
+    init() {}
+
+    /// What a command line asks for; where it is silent, what the settings file says.
+    ///
+    /// - Parameters:
+    ///   - words: those after the program's name.
+    ///   - settings: reads the settings file, below a folder or of this machine; called for the commands that need it.
+    /// - Throws: a usage failure that names the word, or the line of the file, and what would be right.
+    static func parse(
+        _ words: [String], settings read: (String?) throws(Failure) -> FileContents?
+    ) throws(Failure) -> Request {
+        let line = try ArgumentParser.parse(words)
+        var request = Request()
+        try request.take(line)
+        if request.wantsHelp || request.wantsVersion { return request }
+        let command = try ArgumentParser.check(line)
+        guard command.needsModes else { return request }
+        if let contents = try read(request.root) {
+            var saved = Request()
+            for entry in try SettingsFile(contents, path: HostPath.settings).entries { try entry.apply(to: &saved) }
+            request = saved
+            try request.take(line)
+            // Nothing to save where the file says the same.
+            saved.settings.restartsAgent = request.settings.restartsAgent
+            saved.settings.acceptsOldAgent = request.settings.acceptsOldAgent
+            if saved.settings == request.settings { request.saved = [] }
+        }
+        if request.settings.modes.isEmpty {
+            throw .usage(
+                "\(command.rawValue) needs --mode, or MODE in \(HostPath.settings)",
+                advice: "for example: ecs-netsetup \(command.rawValue) --mode bridge")
+        }
+        return request
+    }
+
+    private mutating func take(_ line: CommandLineWords) throws(Failure) {
+        command = line.command
+        for (option, values) in line.values {
+            let value = option.isList ? values.joined(separator: ",") : values.last ?? ""
+            try option.take(&self, value)
+            if option.isPlanning { planningWords += values.flatMap(option.words) }
+            if let key = option.settingsKey { saved.append(.init(key: key, value: value.isEmpty ? "true" : value)) }
+        }
+    }
+
+    /// Whether what persistence depends on is looked at.
+    var readsDisk: Bool { command == .remove || settings.persistence != Mechanism.none }
 }

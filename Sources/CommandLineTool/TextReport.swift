@@ -22,7 +22,10 @@ struct TextReport {
             case .remove: palette.red(text)
             case .alter: palette.yellow(text)
             }
-        return [painted] + (change.why.map { [palette.dim("      \($0)")] } ?? [])
+        let details = change.details.map { line in
+            line.hasPrefix("-") ? palette.red("    \(line)") : palette.green("    \(line)")
+        }
+        return [painted] + details + (change.why.map { [palette.dim("      \($0)")] } ?? [])
     }
 
     private func summary(_ decision: Decision, count: Int, request: Request, command: Command) -> String {
@@ -82,9 +85,11 @@ struct TextReport {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// Why this backend, and what else was found.
-    func evidence(_ choice: BackendChoice) -> String {
-        choice.evidence.map { palette.dim("backend  \($0)") + "\n" }.joined()
+    /// Why this backend and this mechanism, and what else was found.
+    func evidence(_ decision: Decision) -> String {
+        let backend = decision.choice.evidence.map { "backend  \($0)" }
+        let persistence = decision.persistence.choice.map { "persist  \($0.mechanism.rawValue): \($0.reason)" }
+        return (backend + [persistence].compactMap(\.self)).map { palette.dim($0) + "\n" }.joined()
     }
 
     private static func title(_ installed: InstalledRule) -> String {
@@ -95,7 +100,12 @@ struct TextReport {
     }
 
     private static func place(_ decision: Decision, _ request: Request) -> String {
-        "\(decision.choice.backend.rawValue), mode \(modes(request))"
+        [
+            decision.choice.backend.rawValue, "mode \(modes(request))",
+            decision.persistence.choice.map {
+                $0.mechanism == .none ? "not persisted" : "persisted with \($0.mechanism.rawValue)"
+            },
+        ].compactMap(\.self).joined(separator: ", ")
     }
 
     static func modes(_ request: Request) -> String {

@@ -1,5 +1,6 @@
 package import Engine
 import Glibc
+package import Host
 import Model
 import Planning
 
@@ -15,9 +16,10 @@ package struct Tool {
         static let usage: CInt = 64
     }
 
-    private let engine: Engine
+    private let makeEngine: @Sendable (Host) -> Engine
 
-    package init(engine: Engine) { self.engine = engine }
+    /// - Parameter makeEngine: the engine for a host.
+    package init(_ makeEngine: @escaping @Sendable (Host) -> Engine) { self.makeEngine = makeEngine }
 
     /// Runs a command line.
     ///
@@ -32,7 +34,10 @@ package struct Tool {
         // A reader that closes its end early is told by write's error instead.
         signal(SIGPIPE, SIG_IGN)
         do throws(Failure) {
-            return try run(try ArgumentParser.parse(words))
+            let request = try Request.parse(words) { root throws(Failure) in
+                try Self.host(root).files.read(HostPath.settings)
+            }
+            return try run(request)
         } catch {
             let wishes = ArgumentParser.outputWishes(words)
             Terminal.complain(error.description)
@@ -50,50 +55,85 @@ package struct Tool {
                 request.wantsVersion ? "ecs-netsetup \(Self.version)\n" : HelpText.text(for: request.command))
             return ExitStatus.matches
         }
+        return try run(command, request, makeEngine(try Self.host(request.root)))
+    }
+
+    /// The machine, or the image below a folder.
+    private static func host(_ root: String?) throws(Failure) -> Host {
+        guard let root else { return Host() }
+        guard let path = unsafe realpath(root, nil) else {
+            throw .system("cannot open the root folder", source: root, errno: errno)
+        }
+        defer { unsafe free(path) }
+        let absolute = unsafe String(cString: path)
+        return absolute == "/" ? Host() : Host(root: absolute, isImage: true)
+    }
+
+    private func run(_ command: Command, _ request: Request, _ engine: Engine) throws(Failure) -> CInt {
         let deadline = Deadline(seconds: request.settings.wait)
+        let observe = { () throws(Failure) in
+            try engine.observe(for: .look, readsDisk: request.readsDisk, until: deadline)
+        }
         switch command {
         case .status:
-            try write(try engine.observe(for: .look, until: deadline), request: request)
+            try write(try observe(), request: request)
             return ExitStatus.matches
         case .diff, .verify:
-            let decision = try Decision(
-                settings: request.settings, observed: try engine.observe(for: .look, until: deadline))
-            try write(decision, request: request, command: command)
+            let notes = command == .diff ? try engine.checkAgent(for: request.settings) : []
+            let decision = try Decision(settings: request.settings, saved: request.saved, observed: try observe())
+            let due = command == .diff ? engine.restartNote(for: decision) : []
+            try write(decision, request: request, command: command, notes: notes + due)
             return decision.isFulfilled ? ExitStatus.matches : ExitStatus.differs
         case .apply:
-            let decision = try engine.carryOut(until: deadline) { observed throws(Failure) in
-                try Decision(settings: request.settings, observed: observed)
+            let notes = try engine.checkAgent(for: request.settings)
+            let decision = try engine.carryOut(readsDisk: request.readsDisk, until: deadline) {
+                observed throws(Failure) in
+                try Decision(settings: request.settings, saved: request.saved, observed: observed)
             }
-            return try tell(decision, request: request, command: command)
+            return try finish(decision, request, command, engine, notes)
         case .remove:
-            let decision = try engine.carryOut(until: deadline) { Decision(removing: $0) }
-            return try tell(decision, request: request, command: command)
+            let decision = try engine.carryOut(readsDisk: request.readsDisk, until: deadline) {
+                observed throws(Failure) in
+                try Decision(removing: observed)
+            }
+            return try finish(decision, request, command, engine, [])
         }
     }
 
-    /// Writes what was done. Where that fails, it was done all the same, and the failure says so.
-    private func tell(_ decision: Decision, request: Request, command: Command) throws(Failure) -> CInt {
+    /// Restarts the agent, if it is asked for and due, and tells what was done.
+    private func finish(
+        _ decision: Decision, _ request: Request, _ command: Command, _ engine: Engine, _ notes: [String]
+    ) throws(Failure) -> CInt {
         do throws(Failure) {
-            try write(decision, request: request, command: command)
+            let restarted =
+                request.settings.restartsAgent
+                ? try engine.restartAgent(after: decision) : engine.restartNote(for: decision)
+            try write(decision, request: request, command: command, notes: notes + restarted)
         } catch {
-            throw error.with(kind: .trouble, advice: "\(command.rawValue) itself succeeded")
+            throw error.with(
+                kind: .trouble,
+                advice: [error.advice, "\(command.rawValue) itself succeeded"].compactMap(\.self).joined(
+                    separator: "; "))
         }
         return ExitStatus.matches
     }
 
-    private func write(_ decision: Decision, request: Request, command: Command) throws(Failure) {
+    private func write(
+        _ decision: Decision, request: Request, command: Command, notes: [String]
+    ) throws(Failure) {
         if request.isQuiet { return }
+        let notes = decision.notes + notes
         if request.format == .json {
-            return try Terminal.write(JSONReport.changes(decision, request: request, command: command))
+            return try Terminal.write(JSONReport.changes(decision, request: request, command: command, notes: notes))
         }
         let report = TextReport(palette: Palette(isColored: Terminal.usesColor(request.color)))
-        let evidence = request.isVerbose ? report.evidence(decision.choice) : ""
+        let evidence = request.isVerbose ? report.evidence(decision) : ""
         let answer =
             command == .verify
             ? report.checks(decision, request: request)
             : report.changes(decision, request: request, command: command)
         try Terminal.write(evidence + answer)
-        for note in decision.notes { Terminal.complain("note: \(note)") }
+        for note in notes { Terminal.complain("note: \(note)") }
     }
 
     private func write(_ observation: Observation, request: Request) throws(Failure) {

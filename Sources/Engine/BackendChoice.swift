@@ -1,4 +1,5 @@
 package import Model
+import Planning
 
 /// Which backend is used, and why.
 package struct BackendChoice: Sendable {
@@ -6,9 +7,12 @@ package struct BackendChoice: Sendable {
     private let reason: String
     private let nftables: InstalledRuleset
     private let iptables: InstalledRuleset
+    /// Whether there is no kernel behind the files.
+    private let isImage: Bool
 
     /// What spoke for it, and what was found besides; a sentence each, without full stops.
     package var evidence: [String] {
+        if isImage { return ["\(backend.rawValue): \(reason)"] }
         var evidence = ["\(backend.rawValue): \(reason)"] + [nftables, iptables].map(Self.found)
         if nftables.holdsOurs, iptables.holdsOurs {
             evidence.append("conflict: rules of ours are in both; apply leaves them in \(backend.rawValue) only")
@@ -17,34 +21,36 @@ package struct BackendChoice: Sendable {
     }
 
     /// Chooses: what was asked for, else where Docker's rules are, else where ours are, else where other rules are,
-    /// else legacy where its tables exist, else nf_tables.
+    /// else legacy where its tables exist, else what the host's own iptables writes to, else nf_tables.
     ///
     /// - Throws: `Failure` of kind `.unsupported` when the kernel has not what is needed.
     package static func choose(
-        requested: BackendKind?, nftables: InstalledRuleset, iptables: InstalledRuleset
+        requested: BackendKind?, _ observed: Observation
     ) throws(Failure) -> BackendChoice {
-        var (backend, reason) = preferred(requested: requested, nftables: nftables, iptables: iptables)
-        if let missing = (backend == .nftables ? nftables : iptables).unavailable {
-            guard requested == nil, (backend == .nftables ? iptables : nftables).unavailable == nil else {
-                throw missing
-            }
+        let (nftables, iptables) = (observed.nftables, observed.iptables)
+        let isImage = observed.disk.isImage
+        var (backend, reason) = preferred(requested: requested, observed)
+        if !isImage, let missing = observed[backend].unavailable {
+            guard requested == nil, observed[backend.other].unavailable == nil else { throw missing }
             reason = "this kernel has no \(backend.rawValue)"
             backend = backend.other
         }
-        return BackendChoice(backend: backend, reason: reason, nftables: nftables, iptables: iptables)
+        return BackendChoice(
+            backend: backend, reason: reason, nftables: nftables, iptables: iptables, isImage: isImage)
     }
 
     /// The backend to name where everything is taken back: the one that holds our rules.
     static func holding(_ nftables: InstalledRuleset, _ iptables: InstalledRuleset) -> BackendChoice {
         BackendChoice(
             backend: iptables.holdsOurs && !nftables.holdsOurs ? .iptables : .nftables, reason: "our rules are there",
-            nftables: nftables, iptables: iptables)
+            nftables: nftables, iptables: iptables, isImage: false)
     }
 
     private static func preferred(
-        requested: BackendKind?, nftables: InstalledRuleset, iptables: InstalledRuleset
+        requested: BackendKind?, _ observed: Observation
     ) -> (BackendKind, String) {
-        if let requested { return (requested, "asked for with --backend") }
+        let (nftables, iptables) = (observed.nftables, observed.iptables)
+        if let requested { return (requested, "asked for with --backend, or BACKEND in the settings file") }
         /// The one of the two for which the condition holds, unless it holds for both or neither.
         func only(_ condition: (InstalledRuleset) -> Bool) -> BackendKind? {
             condition(nftables) == condition(iptables) ? nil : condition(nftables) ? .nftables : .iptables
@@ -55,6 +61,7 @@ package struct BackendChoice: Sendable {
         if nftables.foreign.ruleCount == 0, !nftables.holdsOurs, !iptables.liveTables.isEmpty {
             return (.iptables, "its tables exist and nothing is in nf_tables")
         }
+        if observed.disk.flavour == .iptables { return (.iptables, "the host's own iptables writes to it") }
         return (.nftables, "nothing speaks for legacy iptables alone")
     }
 

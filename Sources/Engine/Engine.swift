@@ -4,7 +4,7 @@ import Planning
 
 /// The corridor that every command walks: observe, decide, commit, observe again.
 package struct Engine: Sendable {
-    private let host: Host
+    let host: Host
     private let nftables: any RulesetBackend
     private let iptables: any RulesetBackend
 
@@ -14,13 +14,20 @@ package struct Engine: Sendable {
         self.iptables = iptables
     }
 
-    /// Reads everything, again while others change the rules in between.
-    package func observe(for purpose: ReadPurpose, until deadline: Deadline) throws(Failure) -> Observation {
-        try retrying(until: deadline) { () throws(Failure) in
+    /// Reads everything, again while others change the rules in between. Of an image, only the files.
+    ///
+    /// - Parameter readsDisk: whether what persistence depends on is read too.
+    package func observe(
+        for purpose: ReadPurpose, readsDisk: Bool, until deadline: Deadline
+    ) throws(Failure) -> Observation {
+        let disk = try PersistenceFactsReader(host: host).read(isWhole: readsDisk)
+        if host.isImage { return Observation(image: disk) }
+        return try retrying(until: deadline) { () throws(Failure) in
             Observation(
                 nftables: try nftables.read(purpose), iptables: try iptables.read(purpose),
                 routeLocalnet: try host.sysctl(Endpoint.routeLocalnet),
-                earlierRouteLocalnet: try host.earlierValue(of: Endpoint.routeLocalnet), hasIPv6: host.hasIPv6)
+                earlierRouteLocalnet: try host.earlierValue(of: Endpoint.routeLocalnet), hasIPv6: host.hasIPv6,
+                disk: disk)
         }
     }
 
@@ -28,20 +35,23 @@ package struct Engine: Sendable {
     ///
     /// - Parameters:
     ///   - decide: what an observation asks for; called for each new one.
+    ///   - readsDisk: whether what persistence depends on is read too.
     ///   - deadline: when to stop waiting for locks and for other writers.
     /// - Returns: the decision that was carried out, after the host was read back and needed nothing more.
     /// - Throws: `Failure`; what was done has been undone then.
     package func carryOut(
-        until deadline: Deadline, _ decide: (Observation) throws(Failure) -> Decision
+        readsDisk: Bool, until deadline: Deadline, _ decide: (Observation) throws(Failure) -> Decision
     ) throws(Failure) -> Decision {
         let lock = try HostLock.take(on: host, until: deadline)
-        return try lock.whileHeld { () throws(Failure) in try carryOutLocked(until: deadline, decide) }
+        return try lock.whileHeld { () throws(Failure) in
+            try carryOutLocked(readsDisk: readsDisk, until: deadline, decide)
+        }
     }
 
     private func carryOutLocked(
-        until deadline: Deadline, _ decide: (Observation) throws(Failure) -> Decision
+        readsDisk: Bool, until deadline: Deadline, _ decide: (Observation) throws(Failure) -> Decision
     ) throws(Failure) -> Decision {
-        let first = try decide(try observe(for: .change, until: deadline))
+        let first = try decide(try observe(for: .change, readsDisk: readsDisk, until: deadline))
         var decision = first
         var done: [Step] = []
         while !decision.isFulfilled {
@@ -59,7 +69,8 @@ package struct Engine: Sendable {
             }
             if failure != nil { deadline.pause(milliseconds: 2) }
             do throws(Failure) {
-                decision = try decide(try observe(for: failure == nil ? .look : .change, until: deadline))
+                decision = try decide(
+                    try observe(for: failure == nil ? .look : .change, readsDisk: readsDisk, until: deadline))
             } catch {
                 throw undo(done, because: error, until: deadline)
             }
@@ -69,7 +80,7 @@ package struct Engine: Sendable {
             }
         }
         decision.observed.release()
-        if !decision.plan.needsRouteLocalnet {
+        if !decision.plan.needsRouteLocalnet, !host.isImage {
             do throws(Failure) { try host.forgetEarlierValues() } catch {
                 throw error.with(kind: .trouble, advice: "everything else was done")
             }
@@ -82,6 +93,9 @@ package struct Engine: Sendable {
         case record
         case rules(BackendKind, earlier: [Rule])
         case sysctl(SysctlChange)
+        case disk(PersistenceStep)
+        /// The record of what was changed on disk.
+        case diskRecord(earlier: Record)
     }
 
     private func backend(_ kind: BackendKind) -> any RulesetBackend { kind == .nftables ? nftables : iptables }
@@ -95,9 +109,32 @@ package struct Engine: Sendable {
                 "take it away (\(obstacles.map(\.advice).joined(separator: "; "))) and try again")
     }
 
-    /// Commits what a decision asks for. The guard is in place before `route_localnet` is raised, and stays until it
-    /// is lowered.
+    /// Commits what a decision asks for. What makes the kernel safe is there before the disk says that it shall be open
+    /// at the next boot, and stays until the disk does not say so any more.
     private func perform(_ decision: Decision, done: inout [Step], until deadline: Deadline) throws(Failure) {
+        if !decision.plan.needsRouteLocalnet { try performOnDisk(decision, done: &done) }
+        if !decision.isKernelFulfilled { try performInKernel(decision, done: &done, until: deadline) }
+        if decision.plan.needsRouteLocalnet { try performOnDisk(decision, done: &done) }
+    }
+
+    /// The record first, so that whatever is interrupted when can be taken back.
+    private func performOnDisk(_ decision: Decision, done: inout [Step]) throws(Failure) {
+        let plan = decision.persistence
+        if plan.isFulfilled { return }
+        let earlier = decision.observed.disk.record
+        done.append(.diskRecord(earlier: earlier))
+        try host.write(plan.record.including(earlier))
+        for step in plan.steps {
+            done.append(.disk(step))
+            try host.perform(step)
+        }
+        try host.write(plan.record)
+        // Those that only the record was in.
+        for step in plan.steps { if case .emptyFolder = step { try host.perform(step) } }
+    }
+
+    /// The guard is in place before `route_localnet` is raised, and stays until it is lowered.
+    private func performInKernel(_ decision: Decision, done: inout [Step], until deadline: Deadline) throws(Failure) {
         guard let change = decision.sysctl else {
             return try commitRules(decision, done: &done, until: deadline)
         }
@@ -168,6 +205,10 @@ package struct Engine: Sendable {
             if try host.sysctl(change.name) == change.from { return false }
             try SysctlWriter(change.name, on: host).write(change.from)
             return true
+        case .disk(let step): return try host.takeBack(step)
+        case .diskRecord(let earlier):
+            try host.write(earlier)
+            return false
         case .rules(let kind, let earlier):
             let now = try retrying(until: deadline) { () throws(Failure) in try backend(kind).read(.change) }
             let planned = earlier.map { PlannedRule($0, why: "") }

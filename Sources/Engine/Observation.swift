@@ -11,6 +11,32 @@ package struct Observation: Sendable {
     /// Its value from before this program changed it; nil when it did not.
     package let earlierRouteLocalnet: String?
     package let hasIPv6: Bool
+    /// What is on disk; only which host this is, where no more was asked for.
+    package let disk: PersistenceFacts
+
+    /// What was found on a running host.
+    init(
+        nftables: InstalledRuleset, iptables: InstalledRuleset, routeLocalnet: String, earlierRouteLocalnet: String?,
+        hasIPv6: Bool, disk: PersistenceFacts
+    ) {
+        self.nftables = nftables
+        self.iptables = iptables
+        self.routeLocalnet = routeLocalnet
+        self.earlierRouteLocalnet = earlierRouteLocalnet
+        self.hasIPv6 = hasIPv6
+        self.disk = disk
+    }
+
+    /// What was found in an image, which has no kernel. The one that it will boot has IPv6, as far as anybody can tell.
+    init(image disk: PersistenceFacts) {
+        self.init(
+            nftables: InstalledRuleset(backend: .nftables), iptables: InstalledRuleset(backend: .iptables),
+            routeLocalnet: "", earlierRouteLocalnet: nil, hasIPv6: true, disk: disk)
+    }
+
+    /// The value of `route_localnet` without this program: as recorded in this boot, else, where a file of ours set it
+    /// when the machine started, as that start would have left it. nil when it was not this program that set it.
+    var valueToReturnTo: String? { earlierRouteLocalnet ?? disk.routeLocalnetWithoutUs }
 
     /// Gives up what the backends hold.
     func release() {
@@ -29,12 +55,16 @@ package struct Decision: Sendable {
     /// The rule changes, the chosen backend's first.
     package let changes: [BackendChanges]
     package let sysctl: SysctlChange?
+    package let persistence: PersistencePlan
     /// What the user should know, a sentence each.
     package let notes: [String]
     package let observed: Observation
 
     /// Whether the host is as desired.
-    package var isFulfilled: Bool { sysctl == nil && changes.allSatisfy(\.changes.isEmpty) }
+    package var isFulfilled: Bool { isKernelFulfilled && persistence.isFulfilled }
+
+    /// Whether the running kernel is as desired.
+    var isKernelFulfilled: Bool { sysctl == nil && changes.allSatisfy(\.changes.isEmpty) }
 
     /// What stands in our tables and only its owner can take away.
     package var obstacles: [Obstacle] {
@@ -44,39 +74,61 @@ package struct Decision: Sendable {
     }
 
     /// The number of differences.
-    package var changeCount: Int { changes.reduce(sysctl == nil ? 0 : 1) { $0 + $1.changes.count } }
+    package var changeCount: Int {
+        changes.reduce(persistence.steps.count + (sysctl == nil ? 0 : 1)) { $0 + $1.changes.count }
+    }
 
     /// What the settings ask for on this host.
     ///
-    /// - Throws: `Failure` when no backend can do it, or the settings contradict each other.
-    package init(settings: Settings, observed: Observation) throws(Failure) {
-        let choice = try BackendChoice.choose(
-            requested: settings.backend, nftables: observed.nftables, iptables: observed.iptables)
+    /// - Parameter saved: what of them goes into the settings file.
+    /// - Throws: `Failure` when no backend can do it, the settings contradict each other, or this host is refused.
+    package init(
+        settings: Settings, saved: [PersistencePlan.SavedSetting] = [], observed: Observation
+    ) throws(Failure) {
+        if let distribution = observed.disk.distribution, let reason = distribution.refusal {
+            throw Failure(
+                .trouble, "\(distribution.name) is not for this program: \(reason)",
+                advice: "leave this host as it is")
+        }
+        let choice = try BackendChoice.choose(requested: settings.backend, observed)
         let plan = try Plan(settings: settings, backend: choice.backend, hasIPv6: observed.hasIPv6)
-        self.init(choice: choice, plan: plan, observed: observed)
+        let persistence =
+            settings.persistence == Mechanism.none
+            ? PersistencePlan.untouched
+            : try PersistencePlan(settings: settings, saved: saved, plan: plan, facts: observed.disk)
+        self.init(choice: choice, plan: plan, persistence: persistence, observed: observed)
     }
 
     /// What taking everything back asks for on this host.
-    package init(removing observed: Observation) {
+    package init(removing observed: Observation) throws(Failure) {
         let choice = BackendChoice.holding(observed.nftables, observed.iptables)
-        self.init(choice: choice, plan: .empty(choice.backend), observed: observed)
+        self.init(
+            choice: choice, plan: .empty(choice.backend), persistence: try PersistencePlan(removing: observed.disk),
+            observed: observed)
     }
 
-    private init(choice: BackendChoice, plan: Plan, observed: Observation) {
+    private init(choice: BackendChoice, plan: Plan, persistence: PersistencePlan, observed: Observation) {
         self.choice = choice
         self.plan = plan
+        self.persistence = persistence
         self.observed = observed
+        if observed.disk.isImage {
+            changes = []
+            sysctl = nil
+            notes = plan.notes + persistence.notes
+            return
+        }
         changes = [choice.backend, choice.backend.other].map { kind in
             let rules = kind == choice.backend ? plan.rules : []
             return BackendChanges(backend: kind, changes: Diff.changes(from: observed[kind], to: rules))
         }
         sysctl = Diff.sysctlChange(
-            current: observed.routeLocalnet, earlier: observed.earlierRouteLocalnet, plan: plan)
+            current: observed.routeLocalnet, earlier: observed.valueToReturnTo, plan: plan)
         let dropping = observed.nftables.foreign.droppingInputChains + observed.iptables.foreign.droppingInputChains
         notes =
             plan.notes + plan.notes(droppingInputChains: dropping)
             + (changes.contains { $0.backend == .iptables && !$0.changes.isEmpty } ? [Self.legacyTool] : [])
-            + (plan.needsRouteLocalnet ? [] : Self.leftOver(observed))
+            + (plan.needsRouteLocalnet ? [] : Self.leftOver(observed)) + persistence.notes
     }
 
     private static let legacyTool =
@@ -84,7 +136,7 @@ package struct Decision: Sendable {
 
     /// What a plan that does not need it leaves.
     private static func leftOver(_ observed: Observation) -> [String] {
-        guard observed.routeLocalnet != "0", observed.earlierRouteLocalnet == nil else { return [] }
+        guard observed.routeLocalnet != "0", observed.valueToReturnTo == nil else { return [] }
         return [
             "\(Endpoint.routeLocalnet) stays \(observed.routeLocalnet): it was not this program that set it; without the guard, neighbours reach services bound to 127.0.0.1"
         ]

@@ -4,13 +4,12 @@ package import Model
 ///
 /// The file also names the boot: a value from before a restart says nothing about the present.
 extension Host {
-    private var recordFolder: String { path("/var/lib/ecs-netsetup") }
-    private var recordPath: String { recordFolder + "/earlier-values" }
+    private static let record = RecordFolder.path + "/earlier-values"
     private static let bootKey = "boot_id"
 
     /// The recorded value; nil when this program has not changed the parameter since the kernel started.
     package func earlierValue(of name: String) throws(Failure) -> String? {
-        guard let text = try FileSystem.read(recordPath) else { return nil }
+        guard let text = try files.read(Self.record)?.text else { return nil }
         let lines = text.split(separator: "\n")
         func value(_ key: String) -> String? {
             lines.first { $0.hasPrefix(key + "=") }.map { String($0.dropFirst(key.count + 1)) }
@@ -19,7 +18,7 @@ extension Host {
         guard !boot.isEmpty, value(Self.bootKey) == boot, let earlier = value(name) else { return nil }
         if Int(earlier) == nil {
             throw Failure(
-                .trouble, "the record of the earlier value of \(name) is damaged", source: recordPath,
+                .trouble, "the record of the earlier value of \(name) is damaged", source: path(Self.record),
                 advice: "delete it; what \(name) was before is then not known")
         }
         return earlier
@@ -27,17 +26,21 @@ extension Host {
 
     /// Records a value. Called before the parameter is changed.
     package func rememberEarlierValue(_ value: String, of name: String) throws(Failure) {
-        try FileSystem.makeFolder(recordFolder, mode: 0o755)
+        try files.makeFolder(RecordFolder.path, mode: RecordFolder.mode)
         let text = "\(Self.bootKey)=\(try bootIdentifier)\n\(name)=\(value)\n"
         // Not synced: after a crash of the machine the boot is another, and the record void.
-        try FileSystem.replace(recordPath, with: text, mode: 0o644)
+        try files.write(FileContents(text: text, mode: 0o644), to: Self.record, isSynced: false)
     }
 
     /// Removes the record. Called after the parameter has its earlier value again.
     package func forgetEarlierValues() throws(Failure) {
-        try FileSystem.remove(recordPath)
-        // What a run that was killed left behind.
-        try FileSystem.remove(recordPath + FileSystem.temporarySuffix)
-        FileSystem.removeEmptyFolder(recordFolder)
+        try files.remove(Self.record, isSynced: false)
+        try files.removeEmptyFolder(RecordFolder.path)
     }
+}
+
+/// Where this program keeps what `remove` needs to know.
+package enum RecordFolder {
+    package static let path = "/var/lib/ecs-netsetup"
+    static let mode: UInt32 = 0o755
 }

@@ -7,9 +7,13 @@ package struct HostLock: ~Copyable {
 
     /// Takes the lock, trying until the deadline. The corresponding C function is `flock`.
     package static func take(on host: Host, until deadline: Deadline) throws(Failure) -> HostLock {
-        let path = host.path("/run/ecs-netsetup.lock")
-        try FileSystem.makeFolder(host.path("/run"), mode: 0o755)
-        let file = unsafe open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let path = host.isImage ? host.root : host.path("/run/ecs-netsetup.lock")
+        if !host.isImage { try host.files.makeFolder("/run", mode: 0o755) }
+        // On an image the folder itself is locked, so that no file is left in it.
+        let file =
+            host.isImage
+            ? unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            : unsafe open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0o600)
         if file < 0 { throw .system("cannot open the lock", source: path, errno: errno) }
         while flock(file, LOCK_EX | LOCK_NB) != 0 {
             let number = errno

@@ -3,16 +3,14 @@ package import Model
 
 extension Host {
     /// The path of a kernel parameter under `/proc/sys`. Its name has dots, as sysctl(8) has it.
-    func sysctlPath(_ name: String) -> String {
-        path("/proc/sys/" + String(name.map { $0 == "." ? "/" : $0 }))
-    }
+    func sysctlFile(_ name: String) -> String { "/proc/sys/" + String(name.map { $0 == "." ? "/" : $0 }) }
 
     /// A kernel parameter's value.
     package func sysctl(_ name: String) throws(Failure) -> String {
-        guard let text = try FileSystem.read(sysctlPath(name)) else {
-            throw .system("cannot read \(name)", source: sysctlPath(name), errno: ENOENT)
+        guard let contents = try files.read(sysctlFile(name)) else {
+            throw .system("cannot read \(name)", source: path(sysctlFile(name)), errno: ENOENT)
         }
-        return text.trimmedLine
+        return contents.text.trimmedLine
     }
 }
 
@@ -25,7 +23,7 @@ package struct SysctlWriter: ~Copyable {
     /// Opens the parameter. The corresponding C function is `open`.
     package init(_ name: String, on host: Host) throws(Failure) {
         self.name = name
-        path = host.sysctlPath(name)
+        path = host.path(host.sysctlFile(name))
         file = unsafe open(path, O_WRONLY | O_CLOEXEC)
         if file < 0 { throw .system("cannot write \(name)", source: path, errno: errno) }
     }
@@ -34,6 +32,6 @@ package struct SysctlWriter: ~Copyable {
 
     /// Writes a value. The corresponding C function is `write`.
     package borrowing func write(_ value: String) throws(Failure) {
-        try FileSystem.write(Array((value + "\n").utf8), to: file, path: path)
+        try FileTree.write(Array((value + "\n").utf8), to: file, path: path)
     }
 }

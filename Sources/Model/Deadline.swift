@@ -9,6 +9,17 @@ package struct Deadline: Sendable {
         nanoseconds = Self.now() + UInt64(max(seconds, 0)) * 1_000_000_000
     }
 
+    /// A deadline that many milliseconds from now.
+    package init(milliseconds: Int) {
+        nanoseconds = Self.now() + UInt64(max(milliseconds, 0)) * 1_000_000
+    }
+
+    /// The time that is left, rounded up; 0 when it has passed.
+    package var millisecondsLeft: Int {
+        let now = Self.now()
+        return now >= nanoseconds ? 0 : Int((nanoseconds - now + 999_999) / 1_000_000)
+    }
+
     package var hasPassed: Bool { Self.now() >= nanoseconds }
 
     /// Sleeps for some milliseconds, but not past the deadline. The corresponding C function is `nanosleep`.

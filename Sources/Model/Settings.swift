@@ -41,6 +41,12 @@ package struct Settings: Hashable, Sendable {
     package var guardsLocalhost = true
     /// How long to wait for locks and concurrent writers, in seconds; 0 tries once.
     package var wait = 5
+    /// nil: choose what fits the host.
+    package var persistence: Mechanism?
+    /// Whether the ECS agent is restarted where its configuration changed.
+    package var restartsAgent = false
+    /// Whether an ECS agent too old for the modes is no reason to refuse.
+    package var acceptsOldAgent = false
 
     package init() {}
 }

@@ -51,9 +51,10 @@ package struct Plan: Hashable, Sendable {
             notes.append(
                 "tasks in host mode reach IMDS like the host itself; no rule on forwarded traffic can stop them")
         }
-        if settings.modes.contains(.awsvpc) {
+        if settings.modes.contains(.awsvpc), settings.persistence == Mechanism.none || settings.allowsMetadata {
             notes.append(
-                "tasks in awsvpc mode are kept from IMDS by the agent: set ECS_AWSVPC_BLOCK_IMDS=true in ecs.config")
+                "tasks in awsvpc mode are kept from IMDS by the agent alone, where ecs.config has ECS_AWSVPC_BLOCK_IMDS=true"
+            )
         }
         if settings.modes.contains(.bridge) || settings.modes.contains(.awsvpc), !settings.guardsLocalhost {
             notes.append("without the localhost guard, neighbours reach services bound to 127.0.0.1 (CVE-2020-8558)")

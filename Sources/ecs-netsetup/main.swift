@@ -1,9 +1,8 @@
 import CommandLineTool
 import Engine
 import Glibc
-import Host
 import IptablesBackend
 import NftablesBackend
 
-let engine = Engine(host: Host(), nftables: NftablesBackend(), iptables: IptablesBackend())
-exit(Tool(engine: engine).run(CommandLine.arguments))
+let tool = Tool { Engine(host: $0, nftables: NftablesBackend(), iptables: IptablesBackend()) }
+exit(tool.run(CommandLine.arguments))

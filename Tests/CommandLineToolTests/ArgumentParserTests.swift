@@ -20,6 +20,9 @@ struct ArgumentParserTests {
 
     static let values = [
         Given("mode", "host") { $0.settings.modes == [.bridge, .host] },
+        Given("bridge-interface", "br-+,docker0") {
+            $0.settings.bridgeInterfaces.map(\.description) == ["br-+", "docker0"]
+        },
         Given("mode", "host,awsvpc,host") { $0.settings.modes == [.bridge, .host, .awsvpc] },
         Given("bridge-interface", "br-+") { $0.settings.bridgeInterfaces.map(\.description) == ["br-+"] },
         Given("backend", "nftables") { $0.settings.backend == .nftables },
@@ -36,13 +39,18 @@ struct ArgumentParserTests {
         Given("color", "auto") { $0.color == .auto },
         Given("color", "always") { $0.color == .always },
         Given("color", "never") { $0.color == .never },
-        Given("persist", "none") { _ in true },
+        Given("persist", "none") { $0.settings.persistence == Mechanism.none && !$0.readsDisk },
+        Given("persist", "systemd") { $0.settings.persistence == .systemd && $0.readsDisk },
+        Given("persist", "auto") { $0.settings.persistence == nil && $0.readsDisk },
+        Given("root", "/image") { $0.root == "/image" },
     ]
+
+    private static func parse(_ words: [String]) throws -> Request { try Request.parse(words) { _ in nil } }
 
     @Test("takes a value as the next word and behind an equals sign", arguments: values)
     func value(_ given: Given) throws {
         for words in [["--\(given.name)", given.value], ["--\(given.name)=\(given.value)"]] {
-            let request = try ArgumentParser.parse(["apply", "--mode", "bridge"] + words)
+            let request = try Self.parse(["apply", "--mode", "bridge"] + words)
             #expect(given.hasTaken(request), "\(words)")
             #expect(request.command == .apply)
         }
@@ -52,6 +60,8 @@ struct ArgumentParserTests {
         Given("allow-imds", "") { $0.settings.allowsMetadata },
         Given("allow-offhost-introspection", "") { $0.settings.allowsOffhostIntrospection },
         Given("no-localhost-guard", "") { !$0.settings.guardsLocalhost },
+        Given("restart-agent", "") { $0.settings.restartsAgent },
+        Given("force-old-agent", "") { $0.settings.acceptsOldAgent },
         Given("quiet", "q") { $0.isQuiet },
         Given("verbose", "v") { $0.isVerbose },
         Given("help", "h") { $0.wantsHelp },
@@ -61,11 +71,13 @@ struct ArgumentParserTests {
     @Test("takes a flag by its name and by its letter, off without it", arguments: flags)
     func flag(_ given: Given) throws {
         let words = ["apply", "--mode", "bridge"]
-        #expect(!given.hasTaken(try ArgumentParser.parse(words)))
-        #expect(given.hasTaken(try ArgumentParser.parse(words + ["--\(given.name)"])))
-        if !given.value.isEmpty { #expect(given.hasTaken(try ArgumentParser.parse(words + ["-\(given.value)"]))) }
-        let failure = try #require(throws: Failure.self) { try ArgumentParser.parse(words + ["--\(given.name)=1"]) }
-        #expect(failure.subject == "--\(given.name) takes no value")
+        #expect(!given.hasTaken(try Self.parse(words)))
+        #expect(given.hasTaken(try Self.parse(words + ["--\(given.name)"])))
+        if !given.value.isEmpty { #expect(given.hasTaken(try Self.parse(words + ["-\(given.value)"]))) }
+        let failure = try #require(throws: Failure.self) { try Self.parse(words + ["--\(given.name)=1"]) }
+        let isSaved = CommandTable.options.contains { $0.name == given.name && $0.isSaved }
+        #expect(failure.subject == (isSaved ? "--\(given.name) does not know '1'" : "--\(given.name) takes no value"))
+        if isSaved { #expect(!given.hasTaken(try Self.parse(words + ["--\(given.name)", "--\(given.name)=false"]))) }
     }
 
     @Test("the table above names every option")
@@ -76,14 +88,14 @@ struct ArgumentParserTests {
     @Test("takes commands, and options before them", arguments: Command.allCases)
     func command(_ command: Command) throws {
         let words = command.needsModes ? ["--mode=bridge"] : []
-        #expect(try ArgumentParser.parse(words + [command.rawValue]).command == command)
-        #expect(try ArgumentParser.parse([command.rawValue] + words).command == command)
+        #expect(try Self.parse(words + [command.rawValue]).command == command)
+        #expect(try Self.parse([command.rawValue] + words).command == command)
     }
 
     @Test("the first bridge pattern replaces the default, the next ones add to it, once each")
     func bridges() throws {
         func patterns(_ words: String...) throws -> [String] {
-            try ArgumentParser.parse(["apply", "--mode=bridge"] + words.map { "--bridge-interface=" + $0 })
+            try Self.parse(["apply", "--mode=bridge"] + words.map { "--bridge-interface=" + $0 })
                 .settings.bridgeInterfaces.map(\.description)
         }
         #expect(try patterns() == ["docker+"])
@@ -93,23 +105,23 @@ struct ArgumentParserTests {
 
     @Test("modes add up over repeated options, in the order given, once each")
     func modes() throws {
-        let request = try ArgumentParser.parse(["diff", "--mode", "host", "--mode=bridge,host"])
+        let request = try Self.parse(["diff", "--mode", "host", "--mode=bridge,host"])
         #expect(request.settings.modes == [.host, .bridge])
     }
 
     @Test("remembers the words that say what is desired, so that advice can repeat them")
     func planningWords() throws {
         let words = ["verify", "--mode=bridge,host", "--quiet", "--allow-imds", "--wait", "3", "--imds-action", "drop"]
-        let planning = try ArgumentParser.parse(words).planningWords
+        let planning = try Self.parse(words).planningWords
         #expect(planning == ["--mode", "bridge,host", "--allow-imds", "--imds-action", "drop"])
         #expect(
-            try ArgumentParser.parse(["apply"] + planning).settings
-                == ArgumentParser.parse(["diff"] + planning).settings)
+            try Self.parse(["apply"] + planning).settings
+                == Self.parse(["diff"] + planning).settings)
     }
 
     @Test("the last of two values counts")
     func last() throws {
-        let request = try ArgumentParser.parse(["status", "--wait", "1", "--format=json", "--wait=2"])
+        let request = try Self.parse(["status", "--wait", "1", "--format=json", "--wait=2"])
         #expect(request.settings.wait == 2)
     }
 
@@ -117,7 +129,7 @@ struct ArgumentParserTests {
         "asking for help or the version needs nothing else",
         arguments: [["--help"], ["-h"], ["--version"], ["apply", "-h"]])
     func help(_ words: [String]) throws {
-        let request = try ArgumentParser.parse(words)
+        let request = try Self.parse(words)
         #expect(request.wantsHelp || request.wantsVersion)
     }
 

@@ -76,7 +76,10 @@ private struct Status: Decodable {
 @Suite("JSON reports")
 struct JSONReportTests {
     private func answer(_ observation: Observation, _ command: Command) throws -> Answer {
-        try Answer(JSONReport.changes(Scene.decision(observation), request: Scene.request(command), command: command))
+        try Answer(
+            JSONReport.changes(
+                Scene.decision(observation), request: Scene.request(command), command: command,
+                notes: Scene.decision(observation).notes))
     }
 
     @Test("say in one word what came out", arguments: [Command.apply, .diff, .verify])
@@ -120,10 +123,10 @@ struct JSONReportTests {
 
     @Test("of remove name no modes and no backend")
     func remove() throws {
-        let decision = Decision(removing: try Scene.matching())
+        let decision = try Decision(removing: try Scene.matching())
         var request = Request()
         request.command = .remove
-        let answer = try Answer(JSONReport.changes(decision, request: request, command: .remove))
+        let answer = try Answer(JSONReport.changes(decision, request: request, command: .remove, notes: decision.notes))
         #expect(answer.result == "changed")
         #expect(answer.modes == nil)
         #expect(answer.backend == nil)

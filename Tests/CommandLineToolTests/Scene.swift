@@ -9,6 +9,7 @@ enum Scene {
     static let settings: Settings = {
         var settings = Settings()
         settings.modes = [.bridge]
+        settings.persistence = Mechanism.none
         return settings
     }()
 
@@ -38,7 +39,7 @@ enum Scene {
         change(&nftables)
         return Observation(
             nftables: nftables, iptables: InstalledRuleset(backend: .iptables), routeLocalnet: routeLocalnet,
-            earlierRouteLocalnet: earlier, hasIPv6: true)
+            earlierRouteLocalnet: earlier, hasIPv6: true, disk: PersistenceFacts())
     }
 
     /// A host on which everything is as it should be.

@@ -37,8 +37,9 @@ struct TextReportTests {
                 .hasSuffix("\n\(count) changes made and read back: the host matches (nftables, mode bridge)\n"))
         let one = try Scene.matching()
         let lowered = Observation(
-            nftables: one.nftables, iptables: one.iptables, routeLocalnet: "0", earlierRouteLocalnet: nil, hasIPv6: true
-        )
+            nftables: one.nftables, iptables: one.iptables, routeLocalnet: "0", earlierRouteLocalnet: nil,
+            hasIPv6: true,
+            disk: one.disk)
         #expect(try changes(lowered, .diff).hasSuffix("\n1 change to make (nftables, mode bridge)\n"))
     }
 
@@ -48,7 +49,7 @@ struct TextReportTests {
         let raised = try #require(apply.firstRange(of: "sysctl -w"))
         let added = try #require(apply.firstRange(of: "localhost guard"))
         #expect(added.lowerBound < raised.lowerBound)
-        let decision = Decision(removing: try Scene.matching())
+        let decision = try Decision(removing: try Scene.matching())
         let remove = plain.changes(decision, request: Scene.request(.remove), command: .remove)
         #expect(remove.hasPrefix("~ sysctl -w net.ipv4.conf.all.route_localnet=0\n"))
     }
@@ -110,7 +111,7 @@ struct TextReportTests {
                 plain.changes(decision, request: request, command: .diff)
             ),
             (colored.status(decision.observed), plain.status(decision.observed)),
-            (colored.evidence(decision.choice), plain.evidence(decision.choice)),
+            (colored.evidence(decision), plain.evidence(decision)),
         ] {
             #expect(bright.contains("\u{1b}["))
             #expect(!dull.contains("\u{1b}"))

@@ -56,7 +56,9 @@ struct WrongUsageTests {
         Case("apply --mode bridge --backend nft", "--backend does not know 'nft'", "nftables, iptables, auto"),
         Case("apply --mode bridge --imds-action deny", "--imds-action does not know 'deny'", "drop, reject"),
         Case("apply --mode bridge --imds-placement late", "--imds-placement does not know 'late'", "early, documented"),
-        Case("apply --mode bridge --persist forever", "--persist does not know 'forever'", "none"),
+        Case(
+            "apply --mode bridge --persist forever", "--persist does not know 'forever'",
+            "iptables-services, netfilter-persistent, systemd, none, auto"),
         Case("status --format yaml", "--format does not know 'yaml'", "text, json"),
         Case("status --color sometimes", "--color does not know 'sometimes'", "auto, always, never"),
         Case("apply --mdoe bridge", "unknown option '--mdoe'", "did you mean --mode?"),
@@ -67,6 +69,11 @@ struct WrongUsageTests {
         Case("apply -mode bridge", "unknown option '-mode'", "did you mean --mode?"),
         Case("apply --", "unknown option '--'"),
         Case("apply --=x", "unknown option '--'"),
+        Case("apply --mode bridge --allow-imds=yes", "--allow-imds does not know 'yes'", "true or false"),
+        Case("apply --mode bridge --restart-agent=true", "--restart-agent takes no value"),
+        Case("status --root /tmp", "status does not take --root"),
+        Case("verify --mode bridge --restart-agent", "verify does not take --restart-agent"),
+        Case("apply --mode bridge --bridge-interface docker+,", "has an empty entry", "docker+,br-+"),
         Case("remove --mode bridge", "remove does not take --mode", "ecs-netsetup remove --help"),
         Case("status --backend iptables", "status does not take --backend"),
         Case("remove --allow-imds", "remove does not take --allow-imds"),
@@ -74,7 +81,7 @@ struct WrongUsageTests {
 
     @Test("is told with the word and what would be right", arguments: cases)
     func refused(_ this: Case) throws {
-        let failure = try #require(throws: Failure.self) { try ArgumentParser.parse(this.words) }
+        let failure = try #require(throws: Failure.self) { try Request.parse(this.words) { _ in nil } }
         #expect(failure.kind == .usage)
         #expect(failure.subject.contains(this.subject), "\(failure.subject)")
         #expect(this.advice.isEmpty || failure.advice?.contains(this.advice) == true, "\(failure.advice ?? "nothing")")
@@ -84,10 +91,8 @@ struct WrongUsageTests {
     @Test("a word that is nearly an option or a command suggests it", arguments: CommandTable.options.map(\.name))
     func suggestion(_ name: String) {
         let known = CommandTable.options.map { "--" + $0.name }
-        #expect(ArgumentParser.suggestion(for: "--" + name + "s", among: known) == "did you mean --\(name)?")
-        #expect(ArgumentParser.suggestion(for: "", among: []) == "see ecs-netsetup --help")
-        #expect(
-            ArgumentParser.suggestion(for: String(repeating: "y", count: 5000), among: known)
-                == "see ecs-netsetup --help")
+        #expect(Suggestion.text(for: "--" + name + "s", among: known) == "did you mean --\(name)?")
+        #expect(Suggestion.text(for: "", among: []) == nil)
+        #expect(Suggestion.text(for: String(repeating: "y", count: 5000), among: known) == nil)
     }
 }

@@ -25,11 +25,20 @@ struct BackendChoiceTests {
         }
     }
 
+    static func observation(_ nftables: Found, _ iptables: Found, _ flavour: BackendKind? = nil) -> Observation {
+        var disk = PersistenceFacts()
+        disk.iptablesFlavour = flavour
+        return Observation(
+            nftables: nftables.ruleset(.nftables), iptables: iptables.ruleset(.iptables), routeLocalnet: "0",
+            earlierRouteLocalnet: nil, hasIPv6: true, disk: disk)
+    }
+
     struct Case: CustomTestStringConvertible {
         let testDescription: String
         var requested: BackendKind?
         var nftables = Found()
         var iptables = Found()
+        var flavour: BackendKind?
         let backend: BackendKind
         let reason: String
     }
@@ -74,6 +83,12 @@ struct BackendChoiceTests {
             testDescription: "empty legacy tables only", iptables: Found(tables: ["ip filter"]), backend: .iptables,
             reason: "its tables exist"),
         Case(
+            testDescription: "nothing yet, and a legacy iptables", flavour: .iptables, backend: .iptables,
+            reason: "the host's own iptables writes to it"),
+        Case(
+            testDescription: "rules in nf_tables, and a legacy iptables", nftables: Found(foreign: 3),
+            flavour: .iptables, backend: .nftables, reason: "other live rules"),
+        Case(
             testDescription: "no nf_tables in the kernel", nftables: Found(isMissing: true), backend: .iptables,
             reason: "this kernel has no nftables"),
         Case(
@@ -84,8 +99,7 @@ struct BackendChoiceTests {
     @Test("follows what is live, and says why", arguments: cases)
     func choose(_ this: Case) throws {
         let choice = try BackendChoice.choose(
-            requested: this.requested, nftables: this.nftables.ruleset(.nftables),
-            iptables: this.iptables.ruleset(.iptables))
+            requested: this.requested, Self.observation(this.nftables, this.iptables, this.flavour))
         #expect(choice.backend == this.backend)
         #expect(
             choice.evidence.first?.hasPrefix("\(this.backend.rawValue): \(this.reason)") == true, "\(choice.evidence)")
@@ -98,8 +112,8 @@ struct BackendChoiceTests {
     func requestedIsMissing(_ kind: BackendKind) throws {
         let failure = try #require(throws: Failure.self) {
             try BackendChoice.choose(
-                requested: kind, nftables: Found(isMissing: kind == .nftables).ruleset(.nftables),
-                iptables: Found(isMissing: kind == .iptables).ruleset(.iptables))
+                requested: kind,
+                Self.observation(Found(isMissing: kind == .nftables), Found(isMissing: kind == .iptables)))
         }
         #expect(failure.kind == .unsupported)
         #expect(failure.subject == "no \(kind.rawValue) here")
@@ -109,8 +123,7 @@ struct BackendChoiceTests {
     func neither() {
         let missing = Found(isMissing: true)
         #expect(throws: Failure.self) {
-            try BackendChoice.choose(
-                requested: nil, nftables: missing.ruleset(.nftables), iptables: missing.ruleset(.iptables))
+            try BackendChoice.choose(requested: nil, Self.observation(missing, missing))
         }
     }
 }

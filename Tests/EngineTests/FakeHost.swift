@@ -34,18 +34,21 @@ struct FakeHost {
         var settings = Settings()
         settings.modes = modes
         settings.backend = backend
+        settings.persistence = Mechanism.none
         return settings
     }
 
     @discardableResult
     func apply(_ settings: Settings = settings(), wait: Int = 5) throws -> Decision {
-        try engine.carryOut(until: Deadline(seconds: wait)) { observed throws(Failure) in
+        try engine.carryOut(readsDisk: false, until: Deadline(seconds: wait)) { observed throws(Failure) in
             try Decision(settings: settings, observed: observed)
         }
     }
 
     @discardableResult
     func remove(wait: Int = 5) throws -> Decision {
-        try engine.carryOut(until: Deadline(seconds: wait)) { Decision(removing: $0) }
+        try engine.carryOut(readsDisk: false, until: Deadline(seconds: wait)) { observed throws(Failure) in
+            try Decision(removing: observed)
+        }
     }
 }

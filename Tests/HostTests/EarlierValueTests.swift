@@ -29,7 +29,7 @@ struct EarlierValueTests {
 
     @Test("leaves no temporary file, also where an interrupted run left one")
     func temporaryFile() throws {
-        try root.write("half", to: Self.record + ".new")
+        try root.write("half", to: Self.record + ".ecs-netsetup-new")
         try host.rememberEarlierValue("0", of: Self.name)
         #expect(root.list(Self.folder) == ["earlier-values"])
         #expect(try host.earlierValue(of: Self.name) == "0")

@@ -5,7 +5,7 @@ import Glibc
 package final class Namespace: Sendable {
     package let name: String
     private let network: CInt
-    /// With a private `/run` and `/var/lib`, so that programs in it leave the machine's own alone; -1 for none.
+    /// With a private `/run`, `/var/lib` and `/etc`, so that programs in it leave the machine's own alone; -1 for none.
     private let mounts: CInt
 
     /// Makes a namespace with nothing but a loopback interface that is down.
@@ -44,6 +44,15 @@ package final class Namespace: Sendable {
             guard unsafe mount("tmpfs", folder, "tmpfs", 0, nil) == 0 else {
                 throw LaboratoryError.system("mount tmpfs on \(folder)")
             }
+        }
+        // The stock tools need what is in /etc, so it is the machine's own with a layer of its own above it.
+        let layers = ["/run/etc-upper", "/run/etc-work"]
+        for folder in layers {
+            guard unsafe mkdir(folder, 0o755) == 0 else { throw LaboratoryError.system("mkdir \(folder)") }
+        }
+        let options = "lowerdir=/etc,upperdir=\(layers[0]),workdir=\(layers[1])"
+        guard unsafe mount("overlay", "/etc", "overlay", 0, options) == 0 else {
+            throw LaboratoryError.system("mount overlay on /etc")
         }
     }
 

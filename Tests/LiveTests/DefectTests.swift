@@ -44,11 +44,11 @@ extension Live {
             try make(lab) { line in
                 line.split(separator: defect.replace, omittingEmptySubsequences: false).joined(separator: defect.with)
             }
-            let verified = try lab.netsetup(["verify", "--mode", "bridge"])
+            let verified = try lab.netsetup(["verify", "--mode", "bridge", "--persist", "none"])
             #expect(verified.status == 1)
             #expect(verified.output.contains(defect.message), "\(verified.output)")
-            try lab.requireNetsetup(["apply", "--mode", "bridge"])
-            #expect(try lab.netsetup(["verify", "--mode", "bridge"]).status == 0)
+            try lab.requireNetsetup(["apply", "--mode", "bridge", "--persist", "none"])
+            #expect(try lab.netsetup(["verify", "--mode", "bridge", "--persist", "none"]).status == 0)
         }
 
         @Test(
@@ -62,8 +62,8 @@ extension Live {
             try make(lab) { $0 }
             try lab.host.require(["nft", command])
             let before = try Witness.everything(lab)
-            #expect(try lab.netsetup(["verify", "--mode", "bridge"]).status == 1)
-            for arguments in [["apply", "--mode", "bridge"], ["remove"]] {
+            #expect(try lab.netsetup(["verify", "--mode", "bridge", "--persist", "none"]).status == 1)
+            for arguments in [["apply", "--mode", "bridge", "--persist", "none"], ["remove"]] {
                 let result = try lab.netsetup(arguments)
                 #expect(result.status == 2)
                 #expect(result.errors.contains("what is not ours is not touched"), "\(result.errors)")
@@ -82,7 +82,8 @@ extension Live {
 
         /// Makes our table by the stock tool, each command edited.
         private func make(_ lab: Laboratory.Bare, _ edit: (String) -> String) throws {
-            let printed = try lab.netsetup(["diff", "--mode", "bridge", "--backend", "nftables"]).output
+            let printed = try lab.netsetup(["diff", "--mode", "bridge", "--persist", "none", "--backend", "nftables"])
+                .output
             for line in printed.split(separator: "\n") where line.hasPrefix("+ ") {
                 try lab.host.require(["sh", "-c", edit(String(line.dropFirst(2)))])
             }
@@ -106,7 +107,7 @@ extension Live {
             let lab = try Laboratory()
             defer { lab.stop() }
             try lab.host.require(["sh", "-c", chain.make])
-            let apply = ["apply", "--mode", "bridge", "--backend", "nftables"]
+            let apply = ["apply", "--mode", "bridge", "--persist", "none", "--backend", "nftables"]
             let applied = try lab.netsetup(apply)
             #expect(applied.status == 0)
             #expect(try !lab.container.reach(Laboratory.credentials, port: 80).isAnswered)

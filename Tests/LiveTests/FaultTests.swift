@@ -36,13 +36,38 @@ extension Live {
             #expect(try lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
         }
 
+        /// What the kernel answers, and what then must be told.
+        struct Refusal: Sendable, CustomTestStringConvertible {
+            let fault: String
+            let message: String
+            var testDescription: String { fault }
+        }
+
+        @Test(
+            "a route_localnet that cannot be opened or refuses the value: nothing is left",
+            arguments: [
+                Refusal(fault: "openat:error=EROFS:when=1", message: "nothing was changed"),
+                Refusal(fault: "write:error=EINVAL:when=1", message: "what was done before was undone"),
+            ], Backend.allCases)
+        func refusedParameter(_ refusal: Refusal, _ backend: Backend) throws {
+            let lab = try Laboratory.Bare()
+            let options = ["-P", "/proc/sys/net/ipv4/conf/all/route_localnet", "-e", "inject=\(refusal.fault)"]
+            let result = try trace(options, ["apply", "--mode", "bridge", "--backend", backend.rawValue], on: lab)
+            #expect(result.status == 2)
+            #expect(result.errors.contains(refusal.message), "\(result.errors)")
+            #expect(try lab.netsetup(["status"]).output.contains("no rule of ecs-netsetup"))
+            #expect(try lab.host.require(["find", "/var/lib", "-type", "f"]) == "")
+            #expect(try lab.host.execute(["ls", "/etc/ecs-netsetup.conf"]).status != 0)
+        }
+
         @Test(
             "when the parameter can be neither read nor lowered again, the guard and the record stay",
             arguments: Backend.allCases)
         func undoFails(_ backend: Backend) throws {
             let lab = try Laboratory.Bare()
             let parameter = "/proc/sys/net/ipv4/conf/all/route_localnet"
-            let options = ["-P", parameter, "-e", "inject=openat:error=EMFILE:when=3..9"]
+            // Read by its name in a folder, written by its path.
+            let options = ["-P", parameter, "-P", "route_localnet", "-e", "inject=openat:error=EMFILE:when=3..9"]
             let result = try trace(options, ["apply", "--mode", "bridge", "--backend", backend.rawValue], on: lab)
             #expect(result.status == 2)
             #expect(result.errors.contains("undoing failed too"), "\(result.errors)")
@@ -94,7 +119,8 @@ extension Live {
             for (start, goal) in starts.flatMap({ start in goals.map { (start, $0) } }) {
                 let lab = try Laboratory.Bare()
                 let words = { (text: String) in
-                    ["--mode", "bridge", "--backend", backend.rawValue] + text.split(separator: " ").map(String.init)
+                    ["--mode", "bridge", "--persist", "none", "--backend", backend.rawValue]
+                        + text.split(separator: " ").map(String.init)
                 }
                 try lab.requireNetsetup(["apply"] + words(start))
                 let printed = try lab.netsetup(["diff", "--color", "never"] + words(goal)).output

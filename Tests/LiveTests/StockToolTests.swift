@@ -21,7 +21,8 @@ extension Live {
             let ours = try Laboratory.Bare()
             let stock = try Laboratory.Bare()
             let printed = try ours.netsetup(
-                ["diff", "--backend", "iptables", "--color", "never"] + options.split(separator: " ").map(String.init))
+                ["diff", "--backend", "iptables", "--color", "never", "--persist", "none"]
+                    + options.split(separator: " ").map(String.init))
             for line in printed.output.split(separator: "\n") where line.hasPrefix("+ ") {
                 try stock.host.require(["sh", "-c", legacy(String(line.dropFirst(2)))])
             }
@@ -42,7 +43,9 @@ extension Live {
         func legacySpelling(_ options: String) throws {
             let lab = try Laboratory.Bare()
             let words = options.split(separator: " ").map(String.init)
-            let printed = try lab.netsetup(["diff", "--backend", "iptables", "--color", "never"] + words).output
+            let printed = try lab.netsetup(
+                ["diff", "--backend", "iptables", "--color", "never", "--persist", "none"] + words
+            ).output
             try lab.requireNetsetup(["apply", "--backend", "iptables"] + words)
             for line in printed.split(separator: "\n") where line.hasPrefix("+ ") {
                 // iptables -t TABLE -I CHAIN POSITION SPECIFICATION
@@ -61,12 +64,14 @@ extension Live {
             let stock = try Laboratory.Bare()
             let ours = try Laboratory.Bare()
             let words = options.split(separator: " ").map(String.init)
-            let printed = try stock.netsetup(["diff", "--backend", "nftables", "--color", "never"] + words).output
+            let printed = try stock.netsetup(
+                ["diff", "--backend", "nftables", "--color", "never", "--persist", "none"] + words
+            ).output
             for line in printed.split(separator: "\n") where line.hasPrefix("+ ") {
                 try stock.host.require(["sh", "-c", String(line.dropFirst(2))])
             }
             try stock.host.writeSysctl("ipv4/conf/all/route_localnet", words.contains("host") ? "0" : "1")
-            let verified = try stock.netsetup(["verify", "--backend", "nftables"] + words)
+            let verified = try stock.netsetup(["verify", "--backend", "nftables", "--persist", "none"] + words)
             #expect(verified.status == 0, "\(verified.output)")
             try ours.requireNetsetup(["apply", "--backend", "nftables"] + words)
             let list = ["nft", "-s", "list", "ruleset"]
@@ -77,7 +82,7 @@ extension Live {
         func jsonTwin() throws {
             let lab = try Laboratory.Bare()
             for backend in Backend.allCases {
-                let options = ["diff", "--mode", "bridge", "--backend", backend.rawValue]
+                let options = ["diff", "--mode", "bridge", "--persist", "none", "--backend", backend.rawValue]
                 let text = try lab.netsetup(options).output.split(separator: "\n")
                 let json = try lab.netsetup(options + ["--format", "json"]).output
                 for line in text where line.hasPrefix("+ ") {

@@ -104,7 +104,12 @@ struct CatalogueTests {
         }
         #expect(try notes(settings([.bridge])).isEmpty)
         #expect(try notes(settings([.host])).contains { $0.contains("host mode reach IMDS") })
-        #expect(try notes(settings([.awsvpc])).contains { $0.contains("ECS_AWSVPC_BLOCK_IMDS=true") })
+        #expect(try notes(settings([.awsvpc])).isEmpty, "the agent is told in ecs.config")
+        for change in [{ $0.persistence = Mechanism.none }, { $0.allowsMetadata = true }] as [(inout Settings) -> Void]
+        {
+            let notes = try notes(settings([.awsvpc], change))
+            #expect(notes.contains { $0.contains("ECS_AWSVPC_BLOCK_IMDS=true") })
+        }
         #expect(try notes(settings([.bridge]) { $0.guardsLocalhost = false }).contains { $0.contains("CVE-2020-8558") })
         #expect(try !notes(settings([.host]) { $0.guardsLocalhost = false }).contains { $0.contains("CVE-2020-8558") })
     }

@@ -12,7 +12,7 @@ package final class FixtureRoot: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    package var host: Host { Host(root: path) }
+    package var host: Host { Host(root: path, isImage: false) }
 
     /// Writes a file, and makes the folders above it.
     package func write(_ text: String, to file: String) throws {

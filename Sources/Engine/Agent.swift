@@ -1,0 +1,53 @@
+import Host
+package import Model
+import Planning
+
+extension Engine {
+    /// How long the agent may take to say which version it is, in milliseconds. It answers from memory.
+    private static let patience = 500
+
+    /// Refuses modes that the running ECS agent is too old for.
+    ///
+    /// - Returns: what the user should know, a sentence each.
+    /// - Throws: `Failure` that names the least version.
+    package func checkAgent(for settings: Settings) throws(Failure) -> [String] {
+        guard !host.isImage, let least = AgentVersion.least(for: settings.modes) else { return [] }
+        let answer = host.askAgent(
+            port: Endpoint.introspectionPort, path: AgentVersion.metadataPath, milliseconds: Self.patience)
+        guard let answer else {
+            return [
+                "no ECS agent answers on port \(Endpoint.introspectionPort); mode \(least.mode.rawValue) needs \(least.version) or later"
+            ]
+        }
+        guard let version = AgentVersion(metadata: answer) else {
+            return [
+                "what answers on port \(Endpoint.introspectionPort) does not say which version of the ECS agent it is; mode \(least.mode.rawValue) needs \(least.version) or later"
+            ]
+        }
+        if version >= least.version { return [] }
+        let finding =
+            "the ECS agent is \(version), and mode \(least.mode.rawValue) needs \(least.version) or later"
+        if settings.acceptsOldAgent { return [finding] }
+        throw Failure(
+            .trouble, finding, source: "http://localhost:\(Endpoint.introspectionPort)\(AgentVersion.metadataPath)",
+            advice: "update the agent, or go on with --force-old-agent")
+    }
+
+    /// What the user should know of the agent's configuration, where a decision changes it: a sentence.
+    package func restartNote(for decision: Decision) -> [String] {
+        if host.isImage || !decision.persistence.changesAgentConfiguration { return [] }
+        return [
+            "the ECS agent reads \(HostPath.agentConfiguration) only when it starts, so a restart is due: \(decision.observed.disk.agentStarter.command)"
+        ]
+    }
+
+    /// Restarts the agent where a decision changed its configuration.
+    ///
+    /// - Returns: what the user should know, a sentence each.
+    package func restartAgent(after decision: Decision) throws(Failure) -> [String] {
+        let starter = decision.observed.disk.agentStarter
+        if restartNote(for: decision).isEmpty || starter == .unknown { return restartNote(for: decision) }
+        try host.restartAgent(starter)
+        return ["the ECS agent is being restarted"]
+    }
+}

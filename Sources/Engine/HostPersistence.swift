@@ -1,0 +1,52 @@
+import Host
+import Model
+import Planning
+
+extension Host {
+    /// Stores the record of what was changed on disk, or deletes it where it says nothing.
+    func write(_ record: Record) throws(Failure) {
+        if record.isEmpty {
+            try files.remove(HostPath.record)
+            return try files.removeEmptyFolder(RecordFolder.path)
+        }
+        for folder in HostPath.folders(above: HostPath.record) { try files.makeFolder(folder, mode: 0o755) }
+        // Readable for root alone: it holds lines of ecs.config, which may hold passwords.
+        try files.write(FileContents(text: record.text, mode: 0o600), to: HostPath.record)
+    }
+
+    /// Does one step on disk.
+    func perform(_ step: PersistenceStep) throws(Failure) {
+        switch step {
+        case .folder(let path): try files.makeFolder(path, mode: 0o755)
+        case .emptyFolder(let path): try files.removeEmptyFolder(path)
+        case .file(let change): try put(change.after, at: change.path)
+        case .service(let action): try perform(action)
+        }
+    }
+
+    /// Takes one step on disk back.
+    ///
+    /// - Returns: whether there was anything to take back that a person would see.
+    func takeBack(_ step: PersistenceStep) throws(Failure) -> Bool {
+        switch step {
+        case .folder(let path):
+            try files.removeEmptyFolder(path)
+            return false
+        case .emptyFolder(let path):
+            try files.makeFolder(path, mode: 0o755)
+            return false
+        case .file(let change):
+            if try files.read(change.path)?.bytes == change.before?.bytes { return false }
+            try put(change.before, at: change.path)
+            return true
+        case .service(let action):
+            guard let inverse = action.inverse else { return false }
+            try perform(inverse)
+            return action.isLasting
+        }
+    }
+
+    private func put(_ contents: FileContents?, at path: String) throws(Failure) {
+        if let contents { try files.write(contents, to: path) } else { try files.remove(path) }
+    }
+}

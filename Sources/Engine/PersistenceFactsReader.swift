@@ -1,0 +1,119 @@
+import Host
+import Model
+import Planning
+
+/// Reads what persistence depends on. Changes nothing, and asks no service manager.
+struct PersistenceFactsReader {
+    let host: Host
+
+    /// - Parameter isWhole: whether more is needed than which host this is.
+    func read(isWhole: Bool) throws(Failure) -> PersistenceFacts {
+        var facts = PersistenceFacts()
+        facts.isImage = host.isImage
+        facts.osRelease = try osRelease()
+        let isWindows = try host.files.exists("/Windows/System32")
+        facts.isWindows = isWindows && facts.osRelease == nil
+        facts.iptablesFlavour = try iptablesFlavour()
+        if !isWhole { return facts }
+        facts.record = try record()
+        try readManaged(&facts)
+        try readServices(&facts)
+        facts.sysctlFiles = try sysctlFiles()
+        facts.program = try program()
+        facts.agentStarter = try host.agentStarter
+        facts.isIPv6Disabled = try isIPv6Disabled(facts)
+        return facts
+    }
+
+    private func osRelease() throws(Failure) -> String? {
+        for path in HostPath.osRelease {
+            if let contents = try host.files.read(path) { return contents.text }
+        }
+        return nil
+    }
+
+    private func record() throws(Failure) -> Record {
+        guard let contents = try host.files.read(HostPath.record) else { return Record() }
+        return try Record(text: contents.text, path: HostPath.record)
+    }
+
+    private func readManaged(_ facts: inout PersistenceFacts) throws(Failure) {
+        var folders: [String] = []
+        for path in Set(HostPath.managed + facts.record.paths).sorted() {
+            for name in [path, HostPath.backup(of: path)] {
+                if let contents = try host.files.read(name) { facts.files.append((name, contents)) }
+            }
+            for folder in HostPath.folders(above: path) where !folders.contains(folder) { folders.append(folder) }
+        }
+        for folder in folders + facts.record.folders where !facts.folders.contains(folder) {
+            if try host.files.exists(folder) { facts.folders.append(folder) }
+        }
+    }
+
+    private func readServices(_ facts: inout PersistenceFacts) throws(Failure) {
+        for name in PersistenceFacts.units {
+            let state = try host.unit(name)
+            facts.services.append((name, .init(isInstalled: state.isInstalled, isEnabled: state.isEnabled)))
+        }
+        for name in PersistenceFacts.scripts {
+            let state = try host.script(name)
+            facts.services.append((name, .init(isInstalled: state.isInstalled, isEnabled: state.isEnabled)))
+        }
+        facts.isUnitPackaged = try host.isUnitPackaged(HostPath.unitName)
+        facts.hasSystemd = try host.isImage ? hasSystemdInImage() : host.isBootedBySystemd
+        for manager in [ServiceManager.systemctl, .chkconfig] where try host.program(of: manager) != nil {
+            facts.managers.append(manager)
+        }
+    }
+
+    private func hasSystemdInImage() throws(Failure) -> Bool {
+        for path in ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"] {
+            if try host.files.exists(path) { return true }
+        }
+        return false
+    }
+
+    /// Where the links of the host's `iptables-restore` lead: `xtables-nft-multi`, `xtables-legacy-multi`, or
+    /// `iptables-multi` and `xtables-multi` of versions that know the legacy interface only.
+    private func iptablesFlavour() throws(Failure) -> BackendKind? {
+        for path in ["/usr/sbin/iptables-restore", "/sbin/iptables-restore"] {
+            guard let name = try host.files.finalName(path) else { continue }
+            if name.contains("nft") { return .nftables }
+            if name.contains("multi") { return .iptables }
+        }
+        return nil
+    }
+
+    /// The files of all folders sorted by name, the first folder's file of a name counting; then `sysctl.conf`.
+    private func sysctlFiles() throws(Failure) -> [(path: String, contents: FileContents)] {
+        var paths: [(name: String, path: String)] = []
+        for folder in HostPath.sysctlFolders {
+            for name in try host.files.list(folder) where name.hasSuffix(".conf") {
+                if !paths.contains(where: { $0.name == name }) { paths.append((name, "\(folder)/\(name)")) }
+            }
+        }
+        paths.sort { $0.name < $1.name }
+        var files: [(path: String, contents: FileContents)] = []
+        for path in paths.map(\.path) + [HostPath.sysctlFile] {
+            if let contents = try host.files.readIfRegular(path) { files.append((path, contents)) }
+        }
+        return files
+    }
+
+    /// Where packages and `make install` put the program.
+    private static let programs = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin", "/opt/bin"]
+
+    private func program() throws(Failure) -> String {
+        if !host.isImage { return try Host.ownProgram }
+        for folder in Self.programs where try host.files.exists("\(folder)/ecs-netsetup") {
+            return "\(folder)/ecs-netsetup"
+        }
+        return "\(Self.programs[0])/ecs-netsetup"
+    }
+
+    private func isIPv6Disabled(_ facts: PersistenceFacts) throws(Failure) -> Bool {
+        if host.isImage { return facts.disablesIPv6AtBoot }
+        if !host.hasIPv6 { return true }
+        return try host.sysctl("net.ipv6.conf.all.disable_ipv6") == "1"
+    }
+}

@@ -1,0 +1,180 @@
+import Glibc
+package import Model
+
+/// The files below a root folder. Symbolic links are followed as if that folder were `/`: none leads out of it.
+package struct FileTree: Sendable {
+    /// Put before every path in messages; empty for the machine itself.
+    let root: String
+
+    /// How many symbolic links a path may lead through, as in the kernel (`MAXSYMLINKS`, path_resolution(7)).
+    private static let mostLinks = 40
+
+    /// The longest target of a symbolic link that is followed (`PATH_MAX`, `<linux/limits.h>`).
+    private static let longestTarget = 4096
+
+    /// `O_PATH` (`asm-generic/fcntl.h`), which the C library hides from the Glibc module: a folder to look names up in,
+    /// whether or not it may be listed.
+    private static let pathOnly: CInt = 0o10000000
+
+    /// A path as a person finds it.
+    func shown(_ path: String) -> String { root + path }
+
+    /// Finds the folder that a path's last component is in.
+    ///
+    /// - Parameter followsLast: whether a link at the end is followed too.
+    /// - Returns: nil when a folder on the way does not exist.
+    func locate(_ path: String, followsLast: Bool = true) throws(Failure) -> Location? {
+        let top = unsafe open(root.isEmpty ? "/" : root, Self.pathOnly | O_DIRECTORY | O_CLOEXEC)
+        if top < 0 { throw .system("cannot open the root folder", source: root.isEmpty ? "/" : root, errno: errno) }
+        var folders = [top]
+        defer { folders.forEach { close($0) } }
+        var rest = Self.components(path)
+        var links = 0
+        while let name = rest.popLast() {
+            if name == ".." {
+                if folders.count > 1 { close(folders.removeLast()) }
+                continue
+            }
+            let folder = folders[folders.count - 1]
+            if !rest.isEmpty || followsLast, let target = try Self.target(of: name, in: folder, shown(path)) {
+                links += 1
+                if links > Self.mostLinks { throw .system("cannot follow", source: shown(path), errno: ELOOP) }
+                if target.hasPrefix("/") {
+                    folders.dropFirst().forEach { close($0) }
+                    folders = [top]
+                }
+                rest += Self.components(target)
+                continue
+            }
+            if rest.isEmpty { return Location(folder: folders.removeLast(), name: name, path: shown(path)) }
+            let next = unsafe openat(folder, name, Self.pathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            if next < 0 {
+                if errno == ENOENT || errno == ENOTDIR { return nil }
+                throw .system("cannot open a folder of", source: shown(path), errno: errno)
+            }
+            folders.append(next)
+        }
+        // The root folder itself, or a link to it.
+        return Location(folder: folders.removeLast(), name: ".", path: shown(path))
+    }
+
+    /// A path's parts, the first one last.
+    private static func components(_ path: String) -> [String] {
+        path.split(separator: "/").filter { $0 != "." }.reversed().map(String.init)
+    }
+
+    /// Where a symbolic link leads; nil where there is none. The corresponding C function is `readlinkat`.
+    private static func target(of name: String, in folder: CInt, _ path: String) throws(Failure) -> String? {
+        var buffer = [CChar](repeating: 0, count: longestTarget)
+        let count = unsafe readlinkat(folder, name, &buffer, buffer.count)
+        if count < 0 {
+            if errno == EINVAL || errno == ENOENT || errno == ENOTDIR { return nil }
+            throw .system("cannot follow", source: path, errno: errno)
+        }
+        return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
+
+/// A name in an open folder.
+struct Location: ~Copyable {
+    let folder: CInt
+    let name: String
+    /// As a person finds it.
+    let path: String
+
+    deinit { close(folder) }
+}
+
+extension FileTree {
+    /// The largest file that is read, in bytes: no file that this program has to do with comes near it.
+    static let largestFile = 64 << 20
+
+    /// A file; nil when there is none. The corresponding C functions are `openat`, `fstat` and `read`.
+    package func read(_ path: String) throws(Failure) -> FileContents? {
+        guard let location = try locate(path) else { return nil }
+        // Not to hang on a pipe that somebody put there.
+        let file = unsafe openat(location.folder, location.name, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        if file < 0 {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw .system("cannot read", source: location.path, errno: errno)
+        }
+        defer { close(file) }
+        var status = stat()
+        guard unsafe fstat(file, &status) == 0 else {
+            throw .system("cannot read", source: location.path, errno: errno)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw Failure(.trouble, "cannot read: it is no regular file", source: location.path)
+        }
+        return FileContents(bytes: try Self.bytes(of: file, location.path), mode: status.st_mode & 0o7777)
+    }
+
+    /// A file; nil when there is none, or something else of that name, such as `/dev/null`.
+    package func readIfRegular(_ path: String) throws(Failure) -> FileContents? {
+        guard let location = try locate(path) else { return nil }
+        var status = stat()
+        guard unsafe fstatat(location.folder, location.name, &status, 0) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            return nil
+        }
+        return try read(path)
+    }
+
+    /// What a path's links lead to in the end: the name of that file; nil where there is none.
+    package func finalName(_ path: String) throws(Failure) -> String? {
+        guard let location = try locate(path) else { return nil }
+        var status = stat()
+        return unsafe fstatat(location.folder, location.name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? location.name : nil
+    }
+
+    private static func bytes(of file: CInt, _ path: String) throws(Failure) -> [UInt8] {
+        var contents: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = unsafe Glibc.read(file, &chunk, chunk.count)
+            if count == 0 { return contents }
+            if count > 0 {
+                contents += chunk.prefix(count)
+                if contents.count > largestFile { throw .system("cannot read", source: path, errno: EFBIG) }
+            } else if errno != EINTR {
+                throw .system("cannot read", source: path, errno: errno)
+            }
+        }
+    }
+
+    /// Whether a path names anything, be it a symbolic link that leads nowhere.
+    package func exists(_ path: String) throws(Failure) -> Bool {
+        guard let location = try locate(path, followsLast: false) else { return false }
+        var status = stat()
+        return unsafe fstatat(location.folder, location.name, &status, AT_SYMLINK_NOFOLLOW) == 0
+    }
+
+    /// Where the symbolic link at a path leads, unresolved; nil where there is no link.
+    package func linkTarget(_ path: String) throws(Failure) -> String? {
+        guard let location = try locate(path, followsLast: false) else { return nil }
+        return try Self.target(of: location.name, in: location.folder, location.path)
+    }
+
+    /// The names in a folder, sorted by their bytes; none where there is no such folder.
+    /// The corresponding C functions are `fdopendir` and `readdir`.
+    package func list(_ path: String) throws(Failure) -> [String] {
+        guard let location = try locate(path) else { return [] }
+        let file = unsafe openat(location.folder, location.name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if file < 0 {
+            if errno == ENOENT || errno == ENOTDIR { return [] }
+            throw .system("cannot list", source: location.path, errno: errno)
+        }
+        guard let stream = unsafe fdopendir(file) else {
+            close(file)
+            throw .system("cannot list", source: location.path, errno: errno)
+        }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        while let entry = unsafe readdir(stream) {
+            let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
+    }
+}

@@ -1,0 +1,158 @@
+import CExtendedAttributes
+import Glibc
+package import Model
+
+extension FileTree {
+    /// What the name of a file that is being written ends with. Long enough to be nobody else's.
+    static let temporarySuffix = ".ecs-netsetup-new"
+
+    /// Makes a file, or replaces it: a temporary one in the same folder, synced, then renamed over it. Readers see the
+    /// old or the new file, whole, whoever is killed when and also after a crash of the machine. One that is replaced
+    /// keeps its owner, its mode and its extended attributes, among them the SELinux label.
+    ///
+    /// The corresponding C functions are `openat`, `write`, `fsync` and `renameat`.
+    ///
+    /// - Parameter isSynced: false where the file need not outlive a crash of the machine.
+    package func write(_ contents: FileContents, to path: String, isSynced: Bool = true) throws(Failure) {
+        guard let location = try locate(path) else {
+            throw .system("cannot create", source: shown(path), errno: ENOENT)
+        }
+        let temporary = location.name + Self.temporarySuffix
+        // What an interrupted run left behind; O_EXCL below refuses what somebody else planted since.
+        _ = unsafe unlinkat(location.folder, temporary, 0)
+        do throws(Failure) {
+            try Self.write(contents, to: temporary, beside: location, isSynced: isSynced)
+            guard unsafe renameat(location.folder, temporary, location.folder, location.name) == 0 else {
+                throw .system("cannot replace", source: "rename \(location.path)", errno: errno)
+            }
+        } catch {
+            _ = unsafe unlinkat(location.folder, temporary, 0)
+            throw error
+        }
+        if isSynced { try Self.sync(folderOf: location) }
+    }
+
+    private static func write(
+        _ contents: FileContents, to name: String, beside old: borrowing Location, isSynced: Bool
+    ) throws(Failure) {
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let file = unsafe openat(old.folder, name, flags, 0o600)
+        if file < 0 { throw .system("cannot create", source: old.path, errno: errno) }
+        defer { close(file) }
+        try write(contents.bytes, to: file, path: old.path)
+        var mode = contents.mode
+        let earlier = unsafe openat(old.folder, old.name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
+        if earlier >= 0 {
+            defer { close(earlier) }
+            mode = try keepOwner(of: earlier, on: file, old.path)
+            try ExtendedAttributes.copy(from: earlier, to: file, path: old.path)
+        } else if errno != ENOENT {
+            throw .system("cannot read", source: old.path, errno: errno)
+        }
+        guard fchmod(file, mode) == 0 else { throw .system("cannot set the mode of", source: old.path, errno: errno) }
+        if isSynced { try sync(file, old.path) }
+    }
+
+    /// Gives a file the owner and group of another. The corresponding C function is `fchown`.
+    ///
+    /// - Returns: the other's mode.
+    private static func keepOwner(of earlier: CInt, on file: CInt, _ path: String) throws(Failure) -> UInt32 {
+        var (old, new) = (stat(), stat())
+        guard unsafe fstat(earlier, &old) == 0, unsafe fstat(file, &new) == 0 else {
+            throw .system("cannot read", source: path, errno: errno)
+        }
+        if old.st_uid != new.st_uid || old.st_gid != new.st_gid {
+            guard fchown(file, old.st_uid, old.st_gid) == 0 else {
+                throw .system("cannot keep the owner of", source: path, errno: errno)
+            }
+        }
+        return old.st_mode & 0o7777
+    }
+
+    /// Writes all bytes to an open file. The corresponding C function is `write`.
+    static func write(_ bytes: [UInt8], to file: CInt, path: String) throws(Failure) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                throw .system("cannot write", source: path, errno: errno)
+            }
+        }
+    }
+
+    private static func sync(_ file: CInt, _ path: String) throws(Failure) {
+        // EINVAL and ENOTSUP: a file system that has nothing to sync.
+        guard fsync(file) == 0 || errno == EINVAL || errno == ENOTSUP else {
+            throw .system("cannot sync", source: path, errno: errno)
+        }
+    }
+
+    /// Makes what was done to a folder's names last. The corresponding C function is `fsync`.
+    private static func sync(folderOf location: borrowing Location) throws(Failure) {
+        let folder = unsafe openat(location.folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if folder < 0 { throw .system("cannot sync the folder of", source: location.path, errno: errno) }
+        defer { close(folder) }
+        try sync(folder, location.path)
+    }
+
+    /// Removes a file, or a symbolic link itself, and what an interrupted write left beside it; none there is no failure.
+    /// The corresponding C function is `unlinkat`.
+    package func remove(_ path: String, isSynced: Bool = true) throws(Failure) {
+        guard let location = try locate(path) else { return }
+        _ = unsafe unlinkat(location.folder, location.name + Self.temporarySuffix, 0)
+        if unsafe unlinkat(location.folder, location.name, 0) != 0 {
+            if errno == ENOENT || errno == ENOTDIR { return }
+            throw .system("cannot remove", source: location.path, errno: errno)
+        }
+        if isSynced { try Self.sync(folderOf: location) }
+    }
+
+    /// Makes a folder, if it is not there; its parent must be. The corresponding C function is `mkdirat`.
+    package func makeFolder(_ path: String, mode: UInt32) throws(Failure) {
+        guard let location = try locate(path) else {
+            throw .system("cannot make the folder", source: shown(path), errno: ENOENT)
+        }
+        guard unsafe mkdirat(location.folder, location.name, mode) == 0 || errno == EEXIST else {
+            throw .system("cannot make the folder", source: location.path, errno: errno)
+        }
+    }
+
+    /// Removes a folder if nothing is in it. The corresponding C function is `unlinkat`.
+    package func removeEmptyFolder(_ path: String) throws(Failure) {
+        guard let location = try locate(path) else { return }
+        _ = unsafe unlinkat(location.folder, location.name, AT_REMOVEDIR)
+    }
+}
+
+/// What a file system keeps beside a file's contents, such as the SELinux label and access control lists.
+private enum ExtendedAttributes {
+    /// The longest list of names and the longest value (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`, `<linux/limits.h>`).
+    private static let longest = 65536
+
+    /// Gives a file the attributes of another. The corresponding C functions are `flistxattr`, `fgetxattr` and
+    /// `fsetxattr`.
+    static func copy(from earlier: CInt, to file: CInt, path: String) throws(Failure) {
+        let names = unsafe bytes { unsafe flistxattr(earlier, $0.baseAddress, $0.count) } ?? []
+        for name in names.split(separator: 0).map({ String(decoding: $0, as: UTF8.self) }) {
+            guard let value = unsafe bytes({ unsafe fgetxattr(earlier, name, $0.baseAddress, $0.count) })
+            else {
+                throw Failure.system("cannot read attribute \(name) of", source: path, errno: errno)
+            }
+            // A label may be the right one already, and setting it may need a privilege that keeping it does not.
+            let present = unsafe bytes { unsafe fgetxattr(file, name, $0.baseAddress, $0.count) }
+            if value == present { continue }
+            guard unsafe fsetxattr(file, name, value, value.count, 0) == 0 else {
+                throw Failure.system("cannot keep attribute \(name) of", source: path, errno: errno)
+            }
+        }
+    }
+
+    /// What a function writes into a buffer; nil where it fails.
+    private static func bytes(_ fill: (UnsafeMutableRawBufferPointer) -> Int) -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: longest)
+        let count = unsafe buffer.withUnsafeMutableBytes { unsafe fill($0) }
+        return count < 0 ? nil : Array(buffer.prefix(count))
+    }
+}

@@ -1,0 +1,81 @@
+import Glibc
+import Model
+
+/// A program of the distribution's, run without a shell, by absolute path and with fixed arguments.
+struct HelperProgram {
+    /// The first of the given paths that can be executed.
+    static func find(among paths: [String]) -> String? { paths.first { path in unsafe access(path, X_OK) == 0 } }
+
+    /// How long a program may take, in milliseconds: none of those that are run waits for a service.
+    private static let longest: CInt = 30_000
+
+    /// How much of what it says is kept, in bytes.
+    private static let mostText = 4096
+
+    /// Runs a program to its end.
+    ///
+    /// The corresponding C functions are `posix_spawn` and `waitpid`.
+    ///
+    /// - Throws: `Failure` when it cannot be run, takes too long or does not end with status 0, with what it said.
+    static func run(_ words: [String]) throws(Failure) {
+        let shown = words.joined(separator: " ")
+        var ends: [CInt] = [-1, -1]
+        guard unsafe pipe(&ends) == 0 else { throw .system("cannot run", source: shown, errno: errno) }
+        let (reading, writing) = (ends[0], ends[1])
+        _ = fcntl(reading, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(writing, F_SETFD, FD_CLOEXEC)
+        defer { close(reading) }
+        let child: pid_t
+        do throws(Failure) {
+            child = try spawn(words, output: writing)
+            close(writing)
+        } catch {
+            close(writing)
+            throw error
+        }
+        let (text, isEnded) = listen(reading)
+        if !isEnded { kill(child, SIGKILL) }
+        var status: CInt = 0
+        while unsafe waitpid(child, &status, 0) < 0, errno == EINTR {}
+        if !isEnded { throw .system("cannot wait for", source: shown, errno: ETIMEDOUT) }
+        guard status == 0 else {
+            let said = text.split(separator: "\n").last.map { ": \($0)" } ?? ""
+            let outcome = status & 0x7f == 0 ? "status \((status >> 8) & 0xff)" : "signal \(status & 0x7f)"
+            throw Failure(.trouble, "\(shown) failed with \(outcome)\(said)", advice: "run it by hand to see why")
+        }
+    }
+
+    private static func spawn(_ words: [String], output: CInt) throws(Failure) -> pid_t {
+        var actions = unsafe posix_spawn_file_actions_t()
+        _ = unsafe posix_spawn_file_actions_init(&actions)
+        defer { _ = unsafe posix_spawn_file_actions_destroy(&actions) }
+        _ = unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        for file in [STDOUT_FILENO, STDERR_FILENO] {
+            _ = unsafe posix_spawn_file_actions_adddup2(&actions, output, file)
+        }
+        var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
+        // Nothing of the caller's environment: only where a script of the distribution's finds its commands.
+        let variables = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "SYSTEMD_PAGER="]
+        var environment = unsafe variables.map { unsafe strdup($0) } + [nil]
+        defer { unsafe (arguments + environment).forEach { unsafe free($0) } }
+        var child: pid_t = 0
+        let number = unsafe posix_spawn(&child, words[0], &actions, nil, &arguments, &environment)
+        guard number == 0 else { throw .system("cannot run", source: words[0], errno: number) }
+        return child
+    }
+
+    /// What a program says until it closes its output, or until it has taken too long.
+    private static func listen(_ file: CInt) -> (text: String, isEnded: Bool) {
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1024)
+        var polled = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
+        while true {
+            let count = unsafe poll(&polled, 1, longest)
+            if count < 0, errno == EINTR { continue }
+            if count <= 0 { return (String(decoding: bytes, as: UTF8.self), false) }
+            let length = unsafe read(file, &chunk, chunk.count)
+            if length <= 0 { return (String(decoding: bytes, as: UTF8.self), true) }
+            if bytes.count < mostText { bytes += chunk.prefix(length) }
+        }
+    }
+}

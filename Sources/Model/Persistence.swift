@@ -1,0 +1,124 @@
+/// What brings the rules back after a reboot.
+package enum Mechanism: String, Sendable, CaseIterable {
+    /// The rules files of the package iptables-services, restored by `iptables.service` or, on legacy Amazon Linux, by
+    /// the SysV script `iptables`.
+    case iptablesServices = "iptables-services"
+    /// The rules files of Debian's package netfilter-persistent.
+    case netfilterPersistent = "netfilter-persistent"
+    /// A unit of our own that applies the saved settings at boot.
+    case systemd
+    /// Nothing on disk is looked at or changed.
+    case none
+}
+
+/// A file as it is on disk.
+package struct FileContents: Hashable, Sendable {
+    package let bytes: [UInt8]
+    /// The permission bits.
+    package let mode: UInt32
+
+    package init(bytes: [UInt8], mode: UInt32) {
+        self.bytes = bytes
+        self.mode = mode
+    }
+
+    package init(text: String, mode: UInt32) { self.init(bytes: Array(text.utf8), mode: mode) }
+
+    /// The contents as text, where they are no UTF-8 with replacement characters.
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
+}
+
+/// A file to be made, replaced or removed.
+package struct FileChange: Hashable, Sendable {
+    /// Absolute, below the root folder that is worked on.
+    package let path: String
+    /// Nil where there is no such file.
+    package let before: FileContents?
+    /// Nil to remove it. A file that is replaced keeps its owner and its mode.
+    package let after: FileContents?
+    /// What changes in it, a line each; empty where the path says it all.
+    package let details: [String]
+    package let why: String
+
+    package init(path: String, before: FileContents?, after: FileContents?, details: [String] = [], why: String) {
+        self.path = path
+        self.before = before
+        self.after = after
+        self.details = details
+        self.why = why
+    }
+}
+
+/// The program that enables services on a host.
+package enum ServiceManager: String, Sendable {
+    /// systemctl(1)
+    case systemctl
+    /// chkconfig(8), of hosts with SysV scripts.
+    case chkconfig
+}
+
+/// Something to be done to a service.
+package struct ServiceAction: Hashable, Sendable {
+    package enum Verb: Hashable, Sendable {
+        /// Starts at boot from now on.
+        case enable
+        /// Does not start at boot any more.
+        case disable
+        /// Is started now, without waiting for it; on an image, nothing.
+        case start
+        /// Is stopped now, without waiting for it; on an image, nothing.
+        case stop
+        /// The manager reads its configuration again; on an image, nothing.
+        case reload
+    }
+
+    package let verb: Verb
+    /// Its name, without `.service` where the manager is chkconfig; empty for `.reload`.
+    package let service: String
+    package let manager: ServiceManager
+    package let why: String
+
+    package init(_ verb: Verb, _ service: String, _ manager: ServiceManager, why: String) {
+        self.verb = verb
+        self.service = service
+        self.manager = manager
+        self.why = why
+    }
+
+    /// Whether it makes a difference that outlives the boot, so that it is found when the host is read back.
+    package var isLasting: Bool { verb == .enable || verb == .disable }
+
+    /// The action that takes it back; nil where there is nothing to take back.
+    package var inverse: ServiceAction? {
+        switch verb {
+        case .enable: ServiceAction(.disable, service, manager, why: why)
+        case .disable: ServiceAction(.enable, service, manager, why: why)
+        case .start: ServiceAction(.stop, service, manager, why: why)
+        case .stop: ServiceAction(.start, service, manager, why: why)
+        case .reload: self
+        }
+    }
+
+    /// The command that a person would type.
+    package var command: String {
+        switch (manager, verb) {
+        case (.systemctl, .enable): "systemctl enable \(service)"
+        case (.systemctl, .disable): "systemctl disable \(service)"
+        case (.systemctl, .start): "systemctl start --no-block \(service)"
+        case (.systemctl, .stop): "systemctl stop --no-block \(service)"
+        case (.systemctl, .reload): "systemctl daemon-reload"
+        case (.chkconfig, .disable): "chkconfig \(service) off"
+        case (.chkconfig, _): "chkconfig \(service) on"
+        }
+    }
+}
+
+/// One step of making a host's disk match.
+package enum PersistenceStep: Hashable, Sendable {
+    /// A folder to be made.
+    case folder(String)
+    /// A folder to be removed, if nothing is in it.
+    case emptyFolder(String)
+    case file(FileChange)
+    case service(ServiceAction)
+}

@@ -1,0 +1,98 @@
+/// A file of lines `KEY=value`, in which single values can be set and taken back with every other byte kept.
+///
+/// `/etc/ecs/ecs.config` is read by systemd, which strips quotes and knows comments, and by ecs-init, which trims the
+/// line and splits it at the first `=`, and knows neither; in both the last one wins. Bare `KEY=value` is what both read
+/// alike, so that is what is written.
+package struct AssignmentFile {
+    private var text: TextLines
+
+    package init(_ bytes: [UInt8]) { text = TextLines(bytes) }
+
+    var bytes: [UInt8] { text.bytes }
+
+    /// A line that gives a key a value.
+    package struct Assignment {
+        /// Counted from 1.
+        package let number: Int
+        package let key: String
+        /// Without blanks around it, quotes kept.
+        package let value: String
+        /// The line without its line break.
+        let line: String
+        /// Whether it reads the same to everybody: no blanks around the `=`, no quotes.
+        let isBare: Bool
+    }
+
+    /// Every assignment, in order. Comments and lines without `=` are none.
+    package var assignments: [Assignment] {
+        text.lines.enumerated().compactMap { index, line in
+            let line = TextLines.text(line)
+            let trimmed = line.trimmed
+            guard !trimmed.hasPrefix("#"), !trimmed.hasPrefix(";"), let equals = trimmed.firstIndex(of: "=") else {
+                return nil
+            }
+            let (key, value) = (trimmed[..<equals], trimmed[trimmed.index(after: equals)...])
+            let bareKey = key.trimmed
+            let bareValue = value.trimmed
+            let isQuoted = bareValue.hasPrefix("\"") || bareValue.hasPrefix("'")
+            return Assignment(
+                number: index + 1, key: bareKey, value: bareValue, line: line,
+                isBare: bareKey.count == key.count && bareValue.count == value.count && !isQuoted)
+        }
+    }
+
+    /// The lines that are neither an assignment nor a comment nor empty.
+    package var strangers: [(number: Int, line: String)] {
+        let known = Set(assignments.map(\.number))
+        return text.lines.enumerated().compactMap { index, line in
+            let trimmed = TextLines.text(line).trimmed
+            return known.contains(index + 1) || trimmed.isEmpty || trimmed.hasPrefix("#") || trimmed.hasPrefix(";")
+                ? nil : (index + 1, TextLines.text(line))
+        }
+    }
+
+    /// The assignment that counts.
+    func last(_ key: String) -> Assignment? { assignments.last { $0.key == key } }
+
+    /// Whether the file ends with a line break, so that a line can be appended as it is.
+    var endsWithLineBreak: Bool { text.endsWithLineBreak }
+
+    /// The last line, without its line break; empty where there is none.
+    var lastLine: [UInt8] { text.lines.isEmpty ? [] : line(text.lines.count) }
+
+    /// Replaces a whole line, its line break kept.
+    mutating func replace(line number: Int, with bytes: [UInt8]) {
+        let hasBreak = text.lines[number - 1].last == UInt8(ascii: "\n")
+        text.lines[number - 1] = bytes + (hasBreak ? [UInt8(ascii: "\n")] : [])
+    }
+
+    /// A whole line without its line break.
+    func line(_ number: Int) -> [UInt8] {
+        let line = text.lines[number - 1]
+        return line.last == UInt8(ascii: "\n") ? Array(line.dropLast()) : line
+    }
+
+    /// Adds a line at the end, with a line break before it where the last one has none.
+    mutating func append(_ line: String) {
+        if !endsWithLineBreak { text.lines[text.lines.count - 1].append(UInt8(ascii: "\n")) }
+        text.lines.append(TextLines.line(line))
+    }
+
+    mutating func remove(line number: Int) { text.lines.remove(at: number - 1) }
+
+    /// Takes the line break at the end of the file away.
+    mutating func dropLastLineBreak() {
+        guard let last = text.lines.last, last.last == UInt8(ascii: "\n") else { return }
+        text.lines[text.lines.count - 1] = Array(last.dropLast())
+        if text.lines.last?.isEmpty ?? false { text.lines.removeLast() }
+    }
+}
+
+extension StringProtocol {
+    /// Without blanks, tabs and carriage returns at both ends.
+    var trimmed: String {
+        let isBlank = { (character: Character) in character.isASCII && " \t\r".contains(character) }
+        let start = drop(while: isBlank)
+        return String(start.reversed().drop(while: isBlank).reversed())
+    }
+}

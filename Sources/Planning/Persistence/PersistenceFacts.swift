@@ -1,0 +1,77 @@
+package import Model
+
+/// What is on a host's disk, as far as persistence depends on it.
+package struct PersistenceFacts: Sendable {
+    /// A service that can restore rules files, or that ours has to follow.
+    package struct Service: Sendable {
+        package let isInstalled: Bool
+        package let isEnabled: Bool
+
+        package init(isInstalled: Bool, isEnabled: Bool) {
+            self.isInstalled = isInstalled
+            self.isEnabled = isEnabled
+        }
+
+        static let absent = Service(isInstalled: false, isEnabled: false)
+    }
+
+    /// Whether it is an image of a host, below `--root`.
+    package var isImage = false
+    package var osRelease: String?
+    /// Whether the tree is one of Windows.
+    package var isWindows = false
+    /// The files that may be written and their backups, as far as they exist.
+    package var files: [(path: String, contents: FileContents)] = []
+    /// The folders above them that exist.
+    package var folders: [String] = []
+    /// What was changed before; empty where nothing was.
+    package var record = Record()
+    /// Units and SysV services by their names, as far as they exist.
+    package var services: [(name: String, state: Service)] = []
+    /// The managers that can be used: their programs exist, and what they talk to.
+    package var managers: [ServiceManager] = []
+    /// Whether a package installed our unit.
+    package var isUnitPackaged = false
+    /// Whether systemd is the first process, or, on an image, whether it is in it.
+    package var hasSystemd = false
+    /// The kernel interface of the host's own `iptables-restore`, told by where its links lead; nil where they do not
+    /// tell.
+    package var iptablesFlavour: BackendKind?
+    /// The program as a unit of the host has to call it.
+    package var program = ""
+    /// The files that set kernel parameters, in the order in which they are read.
+    package var sysctlFiles: [(path: String, contents: FileContents)] = []
+    /// How the ECS agent is restarted.
+    package var agentStarter = AgentStarter.unknown
+    /// Whether IPv6 is disabled on the host.
+    package var isIPv6Disabled = false
+
+    package init() {}
+
+    package var distribution: Distribution? {
+        isWindows ? Distribution.windows : Distribution.find(osRelease: osRelease)
+    }
+
+    /// The kernel interface that the host's own tools write to: by their links, else as the distribution has it.
+    package var flavour: BackendKind? { iptablesFlavour ?? distribution?.iptablesFlavour }
+
+    /// Every unit and every SysV script whose state is asked for.
+    package static let units = [HostPath.unitName] + RulesFiles.allUnits
+    package static let scripts = RulesFiles.allScripts
+
+    /// Whether a file that is read at boot disables IPv6 on every interface.
+    package var disablesIPv6AtBoot: Bool {
+        SysctlFiles.last("net.ipv6.conf.all.disable_ipv6", in: sysctlFiles)?.value == "1"
+    }
+
+    /// What `net.ipv4.conf.all.route_localnet` would be after a boot without our file: as other files set it, else 0, the
+    /// kernel's own default (kernel documentation, `ip-sysctl`). nil where we have no file.
+    package var routeLocalnetWithoutUs: String? {
+        if record.file(HostPath.sysctl) == nil { return nil }
+        return SysctlFiles.last(Endpoint.routeLocalnet, in: sysctlFiles, without: HostPath.sysctl)?.value ?? "0"
+    }
+
+    func contents(_ path: String) -> FileContents? { files.first { $0.path == path }?.contents }
+
+    func service(_ name: String) -> Service { services.first { $0.name == name }?.state ?? .absent }
+}

@@ -1,0 +1,214 @@
+package import Model
+
+/// What has to be done on a host's disk, in the order in which it is done.
+package struct PersistencePlan: Sendable {
+    /// Something that should be so on disk.
+    package struct Finding: Sendable {
+        package let title: String
+        /// What is wrong; nil when nothing is.
+        package let problem: String?
+        package let why: String
+    }
+
+    /// A setting as it is saved.
+    package struct SavedSetting: Hashable, Sendable {
+        package let key: String
+        package let value: String
+
+        package init(key: String, value: String) {
+            self.key = key
+            self.value = value
+        }
+    }
+
+    /// Nil where everything is taken back.
+    package let choice: MechanismChoice?
+    package private(set) var steps: [PersistenceStep] = []
+    /// What the record has to say while the steps are done, and after them.
+    package private(set) var record: Record
+    /// Whether the record is another one than is on disk.
+    package private(set) var isRecordNew = false
+    package private(set) var findings: [Finding] = []
+    package private(set) var notes: [String] = []
+    /// Whether the agent has to read its configuration again.
+    package private(set) var changesAgentConfiguration = false
+
+    /// Whether the disk is as desired.
+    package var isFulfilled: Bool { steps.isEmpty && !isRecordNew }
+
+    /// The plan that looks at nothing and changes nothing.
+    package static let untouched = PersistencePlan(choice: nil, record: Record())
+
+    private init(choice: MechanismChoice?, record: Record) {
+        self.choice = choice
+        self.record = record
+    }
+
+    /// The plan for these settings on this host.
+    ///
+    /// - Parameters:
+    ///   - settings: what is asked for.
+    ///   - saved: what of it goes into the settings file.
+    ///   - plan: the rules that belong to it.
+    ///   - facts: what is on disk.
+    /// - Throws: `Failure` where it cannot be done on this host.
+    package init(
+        settings: Settings, saved: [SavedSetting], plan: Plan, facts: PersistenceFacts
+    ) throws(Failure) {
+        let choice = try MechanismChoice.choose(
+            requested: settings.persistence, facts: facts, backend: plan.backend)
+        self.init(choice: choice, record: Record())
+        let files = DesiredFiles(
+            settings: settings, saved: saved, plan: plan, facts: facts, mechanism: choice.mechanism)
+        try build(files, facts)
+        isRecordNew = record != facts.record
+        notes += Self.notes(choice, settings, plan, facts)
+    }
+
+    /// The plan that takes everything back.
+    package init(removing facts: PersistenceFacts) throws(Failure) {
+        self.init(choice: nil, record: Record())
+        try build(DesiredFiles(), facts)
+        isRecordNew = !facts.record.isEmpty
+    }
+
+    private mutating func build(_ desired: DesiredFiles, _ facts: PersistenceFacts) throws(Failure) {
+        record.folders = facts.record.folders
+        record.services = facts.record.services
+        // The parameter first: it must not be set at boot by a file whose guard is not.
+        if desired.sysctl == nil { takeBack([HostPath.sysctl], facts) }
+        for file in [desired.settings].compactMap(\.self) + desired.mechanism { try add(file, facts) }
+        enable(desired.services, facts)
+        let kept = Set(desired.all.map(\.path) + [HostPath.sysctl])
+        let stale = facts.record.paths.filter { !kept.contains($0) }
+        disable(allBut: desired.services, facts)
+        takeBack(stale, facts)
+        if let file = desired.sysctl { try add(file, facts) }
+        if let file = desired.agent { try add(file, facts) }
+        removeFolders(facts)
+        record.files.sort { $0.path < $1.path }
+    }
+
+    // MARK: Files
+
+    private mutating func add(_ file: DesiredFile, _ facts: PersistenceFacts) throws(Failure) {
+        let plan = try FilePlanner(facts: facts).plan(file)
+        if !plan.changes.isEmpty { makeFolders(above: file.path, facts) }
+        take(plan, path: file.path, facts)
+        let isThere = facts.contents(file.path) != nil
+        findings.append(
+            Finding(
+                title: file.path, problem: plan.changes.isEmpty ? nil : isThere ? "differs" : "is missing",
+                why: file.why))
+        if let recorded = plan.record { record.files.append(recorded) }
+    }
+
+    private mutating func takeBack(_ paths: [String], _ facts: PersistenceFacts) {
+        for recorded in facts.record.files where paths.contains(recorded.path) {
+            let plan = FilePlanner(facts: facts).takeBack(recorded, header: DesiredFiles.header(of: recorded.path))
+            take(plan, path: recorded.path, facts)
+            if !plan.changes.isEmpty {
+                let why = "only what the settings ask for should be there"
+                findings.append(Finding(title: recorded.path, problem: "holds what is not asked for", why: why))
+            }
+        }
+    }
+
+    private mutating func take(_ plan: FilePlan, path: String, _ facts: PersistenceFacts) {
+        steps += plan.changes.map(PersistenceStep.file)
+        notes += plan.notes
+        if plan.changes.isEmpty { return }
+        if path == HostPath.agentConfiguration { changesAgentConfiguration = true }
+        if path == HostPath.unit, !facts.isImage { steps.append(.service(Self.reload)) }
+    }
+
+    private static let reload = ServiceAction(
+        .reload, "", .systemctl, why: "systemd reads units again when it is told to")
+
+    private mutating func makeFolders(above path: String, _ facts: PersistenceFacts) {
+        for folder in HostPath.folders(above: path)
+        where !facts.folders.contains(folder) && !steps.contains(.folder(folder)) {
+            steps.append(.folder(folder))
+            if !record.folders.contains(folder) { record.folders.append(folder) }
+        }
+    }
+
+    /// Folders that were made for files that are not there any more.
+    private mutating func removeFolders(_ facts: PersistenceFacts) {
+        let needed = Set(record.files.flatMap { HostPath.folders(above: $0.path) })
+        for folder in record.folders.reversed() where !needed.contains(folder) {
+            if facts.folders.contains(folder) { steps.append(.emptyFolder(folder)) }
+            record.folders.removeAll { $0 == folder }
+        }
+    }
+
+    // MARK: Services
+
+    private mutating func enable(_ services: [DesiredFiles.Service], _ facts: PersistenceFacts) {
+        for service in services {
+            let isEnabled = facts.service(service.name).isEnabled
+            findings.append(
+                Finding(
+                    title: "\(service.name) is enabled", problem: isEnabled ? nil : "is not", why: service.why))
+            if isEnabled { continue }
+            steps.append(.service(ServiceAction(.enable, service.name, service.manager, why: service.why)))
+            if service.isOurs, !facts.isImage {
+                let why = "so that it follows those who flush rules"
+                steps.append(.service(ServiceAction(.start, service.name, service.manager, why: why)))
+            }
+            let entry = Record.Service(name: service.name, manager: service.manager)
+            if !record.services.contains(entry) { record.services.append(entry) }
+        }
+    }
+
+    private mutating func disable(allBut wanted: [DesiredFiles.Service], _ facts: PersistenceFacts) {
+        for service in record.services where !wanted.contains(where: { $0.name == service.name }) {
+            let isOurs = service.name == HostPath.unitName
+            let why = isOurs ? "nothing needs it any more" : "it was not enabled before"
+            if facts.service(service.name).isEnabled {
+                steps.append(.service(ServiceAction(.disable, service.name, service.manager, why: why)))
+                if isOurs, !facts.isImage {
+                    steps.append(.service(ServiceAction(.stop, service.name, service.manager, why: why)))
+                }
+            }
+            record.services.removeAll { $0 == service }
+        }
+    }
+
+    // MARK: Notes
+
+    private static func notes(
+        _ choice: MechanismChoice, _ settings: Settings, _ plan: Plan, _ facts: PersistenceFacts
+    ) -> [String] {
+        var notes: [String] = []
+        if let advice = choice.advice {
+            notes.append("nothing brings the rules back after a reboot: \(choice.reason); \(advice)")
+        }
+        if choice.mechanism == .systemd, facts.distribution == nil {
+            notes.append("persisted with systemd: \(choice.reason)")
+        }
+        if plan.needsRouteLocalnet, let other = SysctlFiles.last(Endpoint.routeLocalnet, in: facts.sysctlFiles),
+            other.path != HostPath.sysctl, other.value != "1"
+        {
+            notes.append(
+                "\(other.path):\(other.line) sets \(Endpoint.routeLocalnet) back to \(other.value), as it is read after \(HostPath.sysctl); take that line out"
+            )
+        }
+        if AgentConfiguration.settings(settings).contains(where: { $0.key == AgentConfiguration.blockMetadata }),
+            facts.isIPv6Disabled
+        {
+            notes.append(
+                "IPv6 is disabled on this host: with \(AgentConfiguration.blockMetadata)=true, tasks in awsvpc mode fail to start (aws/amazon-vpc-cni-plugins#106); enable IPv6, or leave it out with --allow-imds"
+            )
+        }
+        if choice.mechanism == .systemd, let folder = Self.passing.first(where: facts.program.hasPrefix) {
+            notes.append(
+                "\(HostPath.unitName) runs \(facts.program), which may be gone or out of reach at boot: install it outside \(folder)"
+            )
+        }
+        return notes
+    }
+
+    /// Folders that are emptied at boot, or that a unit does not see.
+    private static let passing = ["/tmp/", "/var/tmp/", "/run/", "/dev/shm/"]
+}

@@ -1,0 +1,86 @@
+import Model
+
+/// Rules files, in which our rules stand among others'.
+struct RulesFilePlanner {
+    private let facts: PersistenceFacts
+
+    init(_ facts: PersistenceFacts) { self.facts = facts }
+
+    func plan(_ desired: DesiredFile, _ rules: [Rule], _ isRestored: Bool) throws(Failure) -> FilePlan {
+        let recorded = facts.record.file(desired.path)
+        let current = facts.contents(desired.path)
+        let present = try RulesFile(current?.bytes ?? [], path: desired.path)
+        let isUntouched = current != nil && present.ourRuleCount == 0 && !present.bytes.isEmpty
+        // What somebody else keeps in a file that is not restored would become active with ours.
+        let setsAside = isUntouched && !isRestored
+        let base = setsAside ? try RulesFile([], path: desired.path) : present
+        let merged = base.merged(with: rules).bytes
+        let origin = recorded?.origin ?? (current == nil ? .created : setsAside ? .setAside : .kept)
+        var plan = FilePlan(record: Record.File(path: desired.path, origin: origin, treatment: .rules))
+        if merged == current?.bytes { return plan }
+        if let current, isUntouched {
+            if let other = facts.contents(HostPath.backup(of: desired.path)), other.bytes != current.bytes, setsAside {
+                throw Failure(
+                    .trouble,
+                    "cannot set \(desired.path) aside: \(HostPath.backup(of: desired.path)) exists already",
+                    advice: "move one of them away and try again")
+            }
+            plan.changes = facts.backup(of: desired.path, current)
+        }
+        plan.changes.append(
+            FileChange(
+                path: desired.path, before: current,
+                after: FileContents(bytes: merged, mode: current?.mode ?? desired.mode),
+                details: [
+                    "+ \(rules.count) rules of ecs-netsetup"
+                        + (isUntouched && !setsAside ? ", every other line kept" : "")
+                ],
+                why: desired.why))
+        if setsAside {
+            let backup = HostPath.backup(of: desired.path)
+            plan.notes.append(
+                "the rules that were in \(desired.path) were not active, and are not activated: they are in \(backup) now"
+            )
+        }
+        return plan
+    }
+
+    func takeBack(_ recorded: Record.File) -> FilePlan {
+        let path = recorded.path
+        let backup = HostPath.backup(of: path)
+        guard let current = facts.contents(path) else {
+            return FilePlan(changes: facts.removal(of: backup, why: "\(path) is gone"))
+        }
+        let stripped: [UInt8]
+        do throws(Failure) {
+            stripped = try RulesFile(current.bytes, path: path).stripped.bytes
+        } catch {
+            return FilePlan(notes: ["\(path) stays as it is: \(error)"])
+        }
+        let isOursAlone = stripped.isEmpty
+        if recorded.origin == .created, isOursAlone {
+            return FilePlan(changes: facts.removal(of: path, why: "apply made it"))
+        }
+        let earlier = recorded.origin == .setAside ? facts.contents(backup) : nil
+        let isStillThere = earlier?.bytes == stripped
+        if recorded.origin == .setAside, !isStillThere, !isOursAlone || earlier == nil {
+            return FilePlan(
+                changes: change(path, current, to: stripped),
+                notes: ["\(path) has rules of others since; what was in it before stays in \(backup)"])
+        }
+        let notes = recorded.origin == .created ? ["\(path) stays: it has rules of others since"] : []
+        return FilePlan(
+            changes: change(path, current, to: earlier?.bytes ?? stripped)
+                + facts.removal(of: backup, why: "it is not needed any more"), notes: notes)
+    }
+
+    private func change(_ path: String, _ current: FileContents, to bytes: [UInt8]) -> [FileChange] {
+        if bytes == current.bytes { return [] }
+        return [
+            FileChange(
+                path: path, before: current, after: FileContents(bytes: bytes, mode: current.mode),
+                details: ["- the rules of ecs-netsetup, every other line kept"],
+                why: "what apply put in is taken out")
+        ]
+    }
+}

@@ -1,0 +1,83 @@
+/// The unit that applies the saved settings at boot, and again after whoever flushes rules.
+package enum SystemdUnit {
+    /// Services whose start, restart or reload may take our rules away. They are followed where they exist.
+    private static let flushing =
+        "nftables.service iptables.service ip6tables.service netfilter-persistent.service firewalld.service"
+
+    /// The unit's text.
+    ///
+    /// - Parameter program: the absolute path of this program on the host.
+    package static func text(program: String) -> String {
+        """
+        # Written by ecs-netsetup apply, taken back by ecs-netsetup remove.
+        [Unit]
+        Description=Credential endpoints of Amazon ECS tasks
+        Documentation=man:ecs-netsetup(8)
+        # Not after sysinit.target: cloud-init brings the network up before that, and the guard has to stand first.
+        DefaultDependencies=no
+        Conflicts=shutdown.target
+        Before=shutdown.target
+        After=local-fs.target systemd-modules-load.service systemd-sysctl.service
+        RequiresMountsFor=\(program) /etc /run /var/lib
+        # Before anything can send a packet, and before those whose containers need it.
+        Wants=network-pre.target
+        Before=network-pre.target docker.service ecs.service
+        # After those who flush rules, and again when they do.
+        After=\(flushing)
+        PartOf=\(flushing) docker.service
+        ReloadPropagatedFrom=\(flushing)
+
+        [Service]
+        Type=oneshot
+        RemainAfterExit=yes
+        # The legacy interface does not load itself, and the sandbox below keeps the program from loading it.
+        ExecStartPre=-+/sbin/modprobe -q -a ip_tables ip6_tables
+        ExecStart=\(program) apply --persist none --quiet
+        ExecReload=\(program) apply --persist none --quiet
+        CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW
+        ProtectSystem=strict
+        ReadWritePaths=/run /var/lib
+        ProtectHome=read-only
+        PrivateDevices=yes
+        ProtectKernelModules=yes
+        ProtectKernelLogs=yes
+        ProtectControlGroups=yes
+        ProtectClock=yes
+        ProtectHostname=yes
+        ProtectProc=invisible
+        NoNewPrivileges=yes
+        RestrictAddressFamilies=AF_NETLINK AF_INET AF_INET6 AF_UNIX
+        IPAddressDeny=any
+        IPAddressAllow=localhost
+        RestrictNamespaces=yes
+        RestrictRealtime=yes
+        RestrictSUIDSGID=yes
+        LockPersonality=yes
+        MemoryDenyWriteExecute=yes
+        SystemCallArchitectures=native
+        SystemCallFilter=@system-service
+        SystemCallFilter=~@privileged @resources
+        UMask=0077
+
+        [Install]
+        # With each of those who flush, too: PartOf= follows a restart, but not a stop and a later start.
+        WantedBy=multi-user.target docker.service ecs.service \(flushing)
+
+        """
+    }
+}
+
+/// The upstart job that applies the saved settings before the agent starts, for legacy Amazon Linux.
+enum UpstartJob {
+    static func text(program: String) -> String {
+        """
+        # Written by ecs-netsetup apply, taken back by ecs-netsetup remove.
+        description "Credential endpoints of Amazon ECS tasks"
+        # A task that the job ecs waits for.
+        start on starting ecs
+        task
+        exec \(program) apply --persist none --quiet
+
+        """
+    }
+}

@@ -1,0 +1,61 @@
+import Model
+
+/// Files that are all ours. One with contents of somebody else is set aside.
+struct WholeFilePlanner {
+    private let facts: PersistenceFacts
+
+    init(_ facts: PersistenceFacts) { self.facts = facts }
+
+    func plan(_ desired: DesiredFile, _ text: String) throws(Failure) -> FilePlan {
+        let wanted = FileContents(text: text, mode: desired.mode)
+        let recorded = facts.record.file(desired.path)
+        let earlier = Self.digests(recorded)
+        let known = { (origin: Record.Origin) in
+            Record.File(
+                path: desired.path, origin: origin,
+                treatment: .whole(digests: Record.newest(Record.digest(wanted.bytes), before: earlier)))
+        }
+        guard let current = facts.contents(desired.path) else {
+            let change = FileChange(path: desired.path, before: nil, after: wanted, why: desired.why)
+            return FilePlan(changes: [change], record: known(recorded?.origin ?? .created))
+        }
+        if current.bytes == wanted.bytes { return FilePlan(record: recorded.map { known($0.origin) }) }
+        let change = FileChange(
+            path: desired.path, before: current, after: FileContents(bytes: wanted.bytes, mode: current.mode),
+            why: desired.why)
+        if let recorded, earlier.contains(Record.digest(current.bytes)) {
+            return FilePlan(changes: [change], record: known(recorded.origin))
+        }
+        let backup = HostPath.backup(of: desired.path)
+        if let other = facts.contents(backup), other.bytes != current.bytes {
+            throw Failure(
+                .trouble, "cannot replace \(desired.path): somebody changed it, and \(backup) exists already",
+                advice: "move one of them away and try again")
+        }
+        return FilePlan(
+            changes: facts.backup(of: desired.path, current) + [change], record: known(.setAside),
+            notes: ["\(desired.path) was there with other contents, which are in \(backup) now"])
+    }
+
+    private static func digests(_ recorded: Record.File?) -> [String] {
+        if case .whole(let digests)? = recorded?.treatment { digests } else { [] }
+    }
+
+    func takeBack(_ recorded: Record.File) -> FilePlan {
+        guard let current = facts.contents(recorded.path) else { return FilePlan() }
+        let backup = HostPath.backup(of: recorded.path)
+        if recorded.origin == .setAside, facts.contents(backup)?.bytes == current.bytes {
+            return FilePlan(changes: facts.removal(of: backup, why: "it is not needed any more"))
+        }
+        guard Self.digests(recorded).contains(Record.digest(current.bytes)) else {
+            return FilePlan(notes: ["\(recorded.path) stays: somebody changed it since"])
+        }
+        guard recorded.origin == .setAside, let earlier = facts.contents(backup) else {
+            return FilePlan(changes: facts.removal(of: recorded.path, why: "apply made it"))
+        }
+        let change = FileChange(
+            path: recorded.path, before: current, after: FileContents(bytes: earlier.bytes, mode: current.mode),
+            why: "its earlier contents")
+        return FilePlan(changes: [change] + facts.removal(of: backup, why: "its contents are back in their place"))
+    }
+}

@@ -54,7 +54,7 @@ package final class Laboratory: Sendable {
         // A neighbour with bad intentions, who sends to the host's loopback network.
         try Self.sysctl(neighbour, ["ipv4/conf/all/route_localnet": "1", "ipv4/conf/all/rp_filter": "0"])
         services = try [
-            Service("agent", in: host, on: ["127.0.0.1"], port: Self.agentPort, status: "400 Bad Request"),
+            Service("agent", in: host, on: ["127.0.0.1"], port: Self.agentPort, .answer(status: "400 Bad Request")),
             Service("introspection", in: host, on: ["0.0.0.0", "::"], port: Self.introspectionPort),
             Service("local", in: host, on: ["127.0.0.1"], port: Self.localPort),
             Service("imds", in: vpc, on: [Self.metadata, Self.metadata6], port: 80),

@@ -13,6 +13,13 @@ package struct ProgramResult: Sendable {
     package let cpuTime: Double
 }
 
+/// Runs a program to its end where the calling thread is: for what needs no kernel of its own, such as `--root`.
+package func execute(
+    _ words: [String], input: String = "", environment: [String] = []
+) throws -> ProgramResult {
+    try Program(words, environment: environment).execute(input: input)
+}
+
 extension Namespace {
     /// Runs a program inside the namespace to its end.
     ///

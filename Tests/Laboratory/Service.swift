@@ -6,14 +6,26 @@ package final class Service: Sendable {
     private let thread: BackgroundThread
     private let counter: Counter
 
+    /// How a connection is answered.
+    package enum Behaviour: Sendable {
+        /// With this body, or with the service's name.
+        case answer(status: String = "200 OK", body: String? = nil)
+        /// With these bytes as they are.
+        case bytes([UInt8])
+        /// Not at all; the connection stays open until the client gives up.
+        case silence
+        /// With one byte after the other and no end.
+        case trickle
+    }
+
     /// Listens in a namespace on every address given.
     package init(
-        _ name: String, in namespace: Namespace, on addresses: [String], port: UInt16, status: String = "200 OK"
+        _ name: String, in namespace: Namespace, on addresses: [String], port: UInt16,
+        _ behaviour: Behaviour = .answer()
     ) throws {
         let counter = Counter()
         let listeners = try namespace.run { try addresses.map { try Self.listen($0, port: port) } }
-        let body = "{\"service\":\"\(name)\"}"
-        let answer = "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
+        let answer = Answer(behaviour, name: name)
         self.counter = counter
         thread = try BackgroundThread(in: namespace) { mustStop in
             while !mustStop() { Self.serveOnce(listeners, answer: answer, counter: counter) }
@@ -27,6 +39,36 @@ package final class Service: Sendable {
     package var connections: Int { counter.value.load(ordering: .relaxed) }
 
     package func stop() { thread.stop() }
+
+    /// What is sent, and how long the connection stays open after it.
+    private struct Answer: Sendable {
+        var bytes: [UInt8] = []
+        var isSlow = false
+        var staysOpen = false
+
+        init(_ behaviour: Behaviour, name: String) {
+            switch behaviour {
+            case .answer(let status, let body):
+                let body = body ?? "{\"service\":\"\(name)\"}"
+                bytes = Array(
+                    "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)".utf8)
+            case .bytes(let given): bytes = given
+            case .silence: staysOpen = true
+            case .trickle:
+                bytes = Array("HTTP/1.1 200 OK\r\n\r\n".utf8) + [UInt8](repeating: UInt8(ascii: " "), count: 200)
+                isSlow = true
+            }
+        }
+
+        func send(to connection: CInt) {
+            for part in isSlow ? bytes.map({ [$0] }) : [bytes] {
+                guard unsafe Glibc.send(connection, part, part.count, CInt(MSG_NOSIGNAL)) == part.count else { return }
+                if isSlow { usleep(50_000) }
+            }
+            var closed = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+            if staysOpen { _ = unsafe poll(&closed, 1, 5000) }
+        }
+    }
 
     private final class Counter: Sendable { let value = Atomic(0) }
 
@@ -45,7 +87,7 @@ package final class Service: Sendable {
         return listener
     }
 
-    private static func serveOnce(_ listeners: [CInt], answer: String, counter: Counter) {
+    private static func serveOnce(_ listeners: [CInt], answer: Answer, counter: Counter) {
         var polled = listeners.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         guard unsafe poll(&polled, nfds_t(polled.count), 50) > 0 else { return }
         for entry in polled where entry.revents != 0 {
@@ -57,8 +99,7 @@ package final class Service: Sendable {
             guard unsafe poll(&waiting, 1, 1000) == 1 else { continue }
             var request = [UInt8](repeating: 0, count: 2048)
             guard unsafe read(connection, &request, request.count) > 0 else { continue }
-            let bytes = Array(answer.utf8)
-            _ = unsafe send(connection, bytes, bytes.count, CInt(MSG_NOSIGNAL))
+            answer.send(to: connection)
         }
     }
 }

@@ -114,6 +114,7 @@ struct Lifecycle: Sendable {
         try ForeignRules.install(on: lab, backend)
         try prepare(lab)
         try check(lab, always + before, "before")
+        let configuration = try Live.PersistenceTests.configuration(lab.host)
         try change(lab, backend, "apply", expecting: 0)
         try check(lab, always + after, "applied")
         try applyAgain(lab, backend)
@@ -128,6 +129,7 @@ struct Lifecycle: Sendable {
         #expect(try Witness(lab: lab).ourRules() == "", "nothing of ours is left")
         #expect(try lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
         #expect(try lab.host.execute(["ls", "/var/lib/ecs-netsetup"]).status != 0, "the record is gone")
+        #expect(try Live.PersistenceTests.configuration(lab.host) == configuration, "no file is left or changed")
         try check(lab, always + before, "removed")
     }
 

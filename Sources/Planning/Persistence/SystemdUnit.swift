@@ -12,7 +12,6 @@ package enum SystemdUnit {
         # Written by ecs-netsetup apply, taken back by ecs-netsetup remove.
         [Unit]
         Description=Credential endpoints of Amazon ECS tasks
-        Documentation=man:ecs-netsetup(8)
         # Not after sysinit.target: cloud-init brings the network up before that, and the guard has to stand first.
         DefaultDependencies=no
         Conflicts=shutdown.target

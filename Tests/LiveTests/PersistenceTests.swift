@@ -1,0 +1,198 @@
+import Laboratory
+import Testing
+
+/// A host that systemd booted, as far as this program can tell: the folder that `sd_booted` looks for, and in place of
+/// systemctl a script that notes its arguments and lets the real one change the links.
+struct SystemdHost {
+    let lab: Laboratory.Bare
+    private static let log = "/run/systemctl.log"
+
+    init() throws {
+        lab = try Laboratory.Bare()
+        let script = """
+            #!/bin/sh
+            echo "systemctl $*" >> \(Self.log)
+            case "$1" in
+            enable|disable) exec /run/systemctl --root=/ "$@" ;;
+            esac
+            """
+        try lab.host.require(["mkdir", "-p", "/run/systemd/system"])
+        try lab.host.require(["install", "-m", "755", "/usr/bin/systemctl", "/run/systemctl"])
+        try lab.host.require(["install", "-m", "755", "/dev/stdin", "/run/systemctl.sh"], input: script)
+        try lab.host.require(["mount", "--bind", "/run/systemctl.sh", "/usr/bin/systemctl"])
+    }
+
+    /// The commands that were given to systemctl since the last time, a line each.
+    func commands() throws -> [String] {
+        let lines = try lab.host.execute(["cat", Self.log]).output.split(separator: "\n").map(String.init)
+        try lab.host.require(["rm", "-f", Self.log])
+        return lines
+    }
+
+    /// Every file, link and folder of `/etc` with its mode and contents.
+    func configuration() throws -> String { try Live.PersistenceTests.configuration(lab.host) }
+}
+
+extension Live {
+    /// What outlives the boot, on a live host.
+    @Suite struct PersistenceTests {
+        static func configuration(_ host: Namespace) throws -> String {
+            let list = try host.require(["find", "/etc", "-printf", "%p %m %y %l\\n"])
+            let sums = try host.require(["sh", "-c", "find /etc -type f -print0 | sort -z | xargs -0 cksum"])
+            return list.split(separator: "\n").sorted().joined(separator: "\n") + sums
+        }
+
+        @Test("a host without systemd as its first process: auto says what is left to do, and exits 0")
+        func notBooted() throws {
+            let lab = try Laboratory.Bare()
+            for _ in 0..<2 {
+                let result = try lab.netsetup(["apply", "--mode", "bridge", "--persist", "auto"])
+                #expect(result.status == 0, "\(result.errors)")
+                #expect(result.errors.contains("nothing brings the rules back after a reboot"), "\(result.errors)")
+                #expect(result.errors.contains("ecs-netsetup.service cannot be enabled"))
+                #expect(result.errors.contains("on the booted host: ecs-netsetup apply --persist systemd"))
+            }
+            #expect(try lab.netsetup(["verify"]).status == 0)
+            // Without a guard at boot, nothing may raise the parameter at boot.
+            #expect(try lab.host.execute(["ls", "/etc/sysctl.d/90-ecs-netsetup.conf"]).status != 0)
+            #expect(try lab.host.execute(["ls", "/etc/systemd/system/ecs-netsetup.service"]).status != 0)
+        }
+
+        @Test(
+            "the same, asked for by name: exit 2, and nothing is changed",
+            arguments: ["systemd", "iptables-services", "netfilter-persistent"])
+        func notBootedByName(_ mechanism: String) throws {
+            let lab = try Laboratory.Bare()
+            let before = try Witness.everything(lab) + Self.configuration(lab.host)
+            let result = try lab.netsetup([
+                "apply", "--mode", "bridge", "--backend", "iptables", "--persist", mechanism,
+            ])
+            #expect(result.status == 2)
+            #expect(result.errors.contains("cannot persist with \(mechanism)"), "\(result.errors)")
+            #expect(result.output == "")
+            #expect(try Witness.everything(lab) + Self.configuration(lab.host) == before)
+        }
+
+        @Test(
+            "apply enables and starts the unit, again does nothing, and remove leaves nothing",
+            arguments: Backend.allCases)
+        func systemd(_ backend: Backend) throws {
+            let host = try SystemdHost()
+            let before = try host.configuration()
+            let apply = ["apply", "--mode", "bridge", "--backend", backend.rawValue]
+            let first = try host.lab.netsetup(apply)
+            #expect(first.status == 0, "\(first.errors)")
+            #expect(
+                try host.commands() == [
+                    "systemctl daemon-reload", "systemctl enable ecs-netsetup.service",
+                    "systemctl start --no-block ecs-netsetup.service",
+                ])
+            #expect(try host.lab.netsetup(apply).output.hasPrefix("nothing to do"))
+            #expect(try host.lab.netsetup(["verify"]).status == 0)
+            #expect(try host.commands() == [])
+            let removed = try host.lab.netsetup(["remove"])
+            #expect(removed.status == 0, "\(removed.errors)")
+            #expect(
+                try host.commands() == [
+                    "systemctl disable ecs-netsetup.service", "systemctl stop --no-block ecs-netsetup.service",
+                    "systemctl daemon-reload",
+                ])
+            #expect(try host.configuration() == before)
+            #expect(try host.lab.host.execute(["ls", "/var/lib/ecs-netsetup"]).status != 0)
+        }
+
+        @Test("the unit's own command brings the rules back with the saved settings and writes no file")
+        func unitCommand() throws {
+            let host = try SystemdHost()
+            let options = ["--mode", "bridge", "--bridge-interface", "docker+,br-+", "--imds-action", "reject"]
+            try host.lab.requireNetsetup(["apply", "--backend", "nftables"] + options)
+            let configuration = try host.configuration()
+            let rules = ["nft", "-s", "list", "ruleset"]
+            let installed = try host.lab.host.require(rules)
+            // As after a reboot: no rule, and systemd-sysctl has read its files.
+            try host.lab.host.require(["nft", "flush", "ruleset"])
+            try host.lab.host.require(["rm", "-rf", "/var/lib/ecs-netsetup/earlier-values"])
+            let unit = try host.lab.host.require(["cat", "/etc/systemd/system/ecs-netsetup.service"])
+            let line = try #require(unit.split(separator: "\n").first { $0.hasPrefix("ExecStart=") })
+            let command = line.dropFirst("ExecStart=".count).split(separator: " ").map(String.init)
+            // In the unit's sandbox, /etc is read-only.
+            try host.lab.host.require(["mount", "-o", "remount,ro", "/etc"])
+            let result = try host.lab.host.execute(command)
+            #expect(result.status == 0 && result.output == "" && result.errors == "", "\(result.errors)")
+            #expect(try host.lab.host.require(rules) == installed)
+            #expect(try host.configuration() == configuration)
+            try host.lab.host.require(["mount", "-o", "remount,rw", "/etc"])
+            #expect(try host.lab.netsetup(["verify"]).status == 0)
+            // It was our file that set the parameter at boot, so it goes back to the kernel's default.
+            try host.lab.requireNetsetup(["remove"])
+            #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
+        }
+
+        @Test("a service manager that fails: exit 2, and everything is undone")
+        func managerFails() throws {
+            let host = try SystemdHost()
+            let before = try host.configuration() + Witness.everything(host.lab)
+            try host.lab.host.require(
+                ["install", "-m", "755", "/dev/stdin", "/run/systemctl.sh"],
+                input: "#!/bin/sh\n[ \"$1\" != enable ] || { echo 'Failed: no space on the bus' >&2; exit 1; }\n")
+            try host.lab.host.require(["umount", "/usr/bin/systemctl"])
+            try host.lab.host.require(["mount", "--bind", "/run/systemctl.sh", "/usr/bin/systemctl"])
+            let result = try host.lab.netsetup(["apply", "--mode", "bridge", "--backend", "nftables"])
+            #expect(result.status == 2)
+            #expect(
+                result.errors.contains("systemctl enable ecs-netsetup.service failed with status 1"), "\(result.errors)"
+            )
+            #expect(result.errors.contains("no space on the bus"), "\(result.errors)")
+            #expect(result.errors.contains("what was done before was undone"), "\(result.errors)")
+            #expect(try host.configuration() + Witness.everything(host.lab) == before)
+        }
+
+        @Test("a changed ecs.config: a restart is due, or done with --restart-agent")
+        func restart() throws {
+            let host = try SystemdHost()
+            try host.lab.host.require(["mkdir", "-p", "/etc/ecs"])
+            try host.lab.host.require(["sh", "-c", "printf 'ECS_CLUSTER=x\\n' > /etc/ecs/ecs.config"])
+            try host.lab.host.require(["sh", "-c", "printf '[Service]\\n' > /etc/systemd/system/ecs.service"])
+            let due = try host.lab.netsetup(["apply", "--mode", "bridge"])
+            #expect(due.output.contains("+ECS_ENABLE_TASK_IAM_ROLE=true"), "\(due.output)")
+            #expect(due.errors.contains("a restart is due: systemctl restart --no-block ecs"), "\(due.errors)")
+            #expect(try !host.commands().contains { $0.contains("restart") })
+            let unchanged = try host.lab.netsetup(["apply", "--mode", "bridge", "--restart-agent"])
+            #expect(unchanged.status == 0)
+            #expect(try host.commands() == [], "nothing changed, so nothing is restarted")
+            let done = try host.lab.netsetup(["apply", "--mode", "bridge,host", "--restart-agent"])
+            #expect(done.errors.contains("the ECS agent is being restarted"), "\(done.errors)")
+            #expect(try host.commands() == ["systemctl restart --no-block ecs.service"])
+        }
+
+        @Test("a later sysctl file that sets the parameter back is found and named")
+        func conflictingSysctl() throws {
+            let host = try SystemdHost()
+            try host.lab.host.require([
+                "sh", "-c", "printf '# hardening\\nnet/ipv4/conf/all/route_localnet=0\\n' > /etc/sysctl.d/95-cis.conf",
+            ])
+            let result = try host.lab.netsetup(["apply", "--mode", "bridge"])
+            #expect(result.status == 0)
+            #expect(result.errors.contains("/etc/sysctl.d/95-cis.conf:2 sets"), "\(result.errors)")
+        }
+
+        @Test("settings are saved, read by every command, and overridden by options")
+        func settings() throws {
+            let lab = try Laboratory.Bare()
+            try lab.requireNetsetup(["apply", "--mode", "bridge", "--allow-imds", "--backend", "nftables"])
+            #expect(try lab.netsetup(["verify"]).status == 0)
+            #expect(try lab.netsetup(["diff"]).status == 0)
+            let overridden = try lab.netsetup(["diff", "--allow-imds=false"])
+            #expect(overridden.status == 1)
+            #expect(overridden.output.contains("169.254.169.254"))
+            try lab.host.require(["sh", "-c", "echo 'MODUS=bridge' >> /etc/ecs-netsetup.conf"])
+            for command in ["apply", "diff", "verify"] {
+                let refused = try lab.netsetup([command])
+                #expect(refused.status == 64)
+                #expect(refused.errors.contains("/etc/ecs-netsetup.conf:"), "\(refused.errors)")
+            }
+            #expect(try lab.netsetup(["status"]).status == 0)
+            #expect(try lab.netsetup(["remove"]).status == 0)
+        }
+    }
+}

@@ -64,7 +64,9 @@ let package = Package(
             dependencies: ["TestSupport", "IptablesBackend", "Planning", "Model", "CLibiptc"]),
         .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool", "Engine", "Planning", "Model"]),
         .testTarget(
-            name: "LiveTests", dependencies: ["Laboratory", "NftablesBackend", "Planning", "Model"]),
+            name: "ImageTests", dependencies: ["Laboratory", "TestSupport"], exclude: ["Golden"]),
+        .testTarget(
+            name: "LiveTests", dependencies: ["Laboratory", "TestSupport", "NftablesBackend", "Planning", "Model"]),
     ],
     swiftLanguageModes: [.v6]
 )

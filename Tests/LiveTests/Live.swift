@@ -60,7 +60,7 @@ enum ForeignRules {
         try lab.host.require(["nft", "-f", "-"], input: ownTable)
     }
 
-    private static let ipv4 = """
+    static let ipv4 = """
         *nat
         :DOCKER - [0:0]
         -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
@@ -82,7 +82,7 @@ enum ForeignRules {
 
         """
 
-    private static let ipv6 = """
+    static let ipv6 = """
         *mangle
         -A FORWARD -j ACCEPT
         COMMIT

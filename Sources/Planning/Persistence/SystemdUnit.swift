@@ -16,7 +16,8 @@ package enum SystemdUnit {
         DefaultDependencies=no
         Conflicts=shutdown.target
         Before=shutdown.target
-        After=local-fs.target systemd-modules-load.service systemd-sysctl.service
+        # The clean-up of /tmp at boot would pull the private /dev from under the program while it is set up there.
+        After=local-fs.target systemd-modules-load.service systemd-sysctl.service systemd-tmpfiles-setup.service
         RequiresMountsFor=\(program) /etc /run /var/lib
         # Before anything can send a packet, and before those whose containers need it.
         Wants=network-pre.target

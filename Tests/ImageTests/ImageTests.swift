@@ -1,0 +1,135 @@
+import FoundationEssentials
+import Glibc
+import Laboratory
+import Testing
+
+/// What an image asks of `--root` besides the right files.
+@Suite("Images")
+struct ImageTests {
+    private static let amazonLinux2 = Distro.all[1]
+
+    @Test("Bottlerocket and Windows are refused with the reason", arguments: ["bottlerocket", "windows"])
+    func refused(_ identifier: String) throws {
+        let image = try HostImage(Distro("x", identifier, "1"))
+        let before = try image.snapshot()
+        for command in ["apply", "diff", "verify"] {
+            let result = try image.netsetup([command, "--mode", "bridge"])
+            #expect(result.status == 2)
+            #expect(result.errors.contains("is not for this program: "), "\(result.errors)")
+        }
+        #expect(try image.snapshot() == before)
+    }
+
+    @Test("an unknown distribution with systemd gets the unit, and is told so")
+    func unknown() throws {
+        let image = try HostImage(Distro("Somebody's Linux", "somebody", "7"))
+        let result = try image.netsetup(["apply", "--mode", "bridge"])
+        #expect(result.status == 0)
+        #expect(
+            result.errors.contains("Somebody's Linux is not a distribution that this program knows"), "\(result.errors)"
+        )
+        #expect(image.root.exists("/etc/systemd/system/ecs-netsetup.service"))
+    }
+
+    @Test("works for a user who owns the tree, without privileges")
+    func unprivileged() throws {
+        guard getuid() == 0 else { return }
+        let image = try HostImage(Self.amazonLinux2)
+        let program = image.root.path + "/usr/sbin/tool"
+        _ = try execute(["install", "-m", "755", Tool.path, program])
+        _ = try execute(["chown", "-R", "65534:65534", image.root.path])
+        let before = try image.snapshot()
+        let user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program]
+        let root = ["--root", image.root.path]
+        for (command, status) in [("diff", 1), ("apply", 0), ("verify", 0), ("remove", 0)] as [(String, CInt)] {
+            let result = try execute(user + [command] + (command == "remove" ? [] : ["--mode", "bridge"]) + root)
+            #expect(result.status == status, "\(command): \(result.output)\(result.errors)")
+        }
+        #expect(try image.snapshot() == before)
+    }
+
+    @Test(
+        "no symbolic link leads out of the tree",
+        arguments: ["/etc", "/etc/ecs", "/etc/sysconfig", "/etc/sysctl.d", "/var"])
+    func links(_ folder: String) throws {
+        let outside = try HostImage(Self.amazonLinux2, usesRulesFiles: true)
+        let untouched = try outside.snapshot()
+        let image = try HostImage(Self.amazonLinux2, usesRulesFiles: true)
+        // The folder is elsewhere, as an absolute link has it that is right in the image and wrong on the builder.
+        try FileManager.default.moveItem(atPath: image.root.path + folder, toPath: image.root.path + "/moved")
+        try image.link(folder, to: outside.root.path + folder)
+        let lost = try image.netsetup(["apply", "--mode", "bridge"])
+        #expect(lost.status == 0 || lost.status == 2)
+        #expect(try outside.snapshot() == untouched)
+        try FileManager.default.removeItem(atPath: image.root.path + folder)
+        try image.link(folder, to: "/moved")
+        let before = try image.snapshot()
+        let applied = try image.netsetup(["apply", "--mode", "bridge"])
+        #expect(applied.status == 0, "\(applied.errors)")
+        #expect(try image.snapshot().contains { $0.path.hasPrefix("/moved/") && !before.contains($0) })
+        #expect(try image.netsetup(["remove"]).status == 0)
+        #expect(try image.snapshot() == before)
+        #expect(try outside.snapshot() == untouched)
+    }
+
+    @Test("iptables-services where its service is not enabled: the stock rules are set aside, never activated")
+    func stockRules() throws {
+        let stock = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j REJECT --reject-with icmp-host-prohibited\nCOMMIT\n"
+        let image = try HostImage(Self.amazonLinux2)
+        try image.root.write(stock, to: "/etc/sysconfig/iptables")
+        let before = try image.snapshot()
+        let applied = try image.netsetup(["apply", "--mode", "bridge", "--persist", "iptables-services"])
+        #expect(applied.status == 0, "\(applied.errors)")
+        #expect(applied.errors.contains("were not active, and are not activated"), "\(applied.errors)")
+        let rules = try #require(image.root.read("/etc/sysconfig/iptables"))
+        #expect(!rules.contains("REJECT") && rules.contains("ecs-netsetup: "))
+        #expect(image.root.read("/etc/sysconfig/iptables.before-ecs-netsetup") == stock)
+        let link = "/etc/systemd/system/basic.target.wants/iptables.service"
+        #expect(try image.snapshot().contains { $0.path == link && $0.mode == "l" })
+        #expect(try image.netsetup(["apply"]).output.hasPrefix("nothing to do"))
+        #expect(try image.netsetup(["remove"]).status == 0)
+        #expect(try image.snapshot() == before)
+    }
+
+    @Test("legacy Amazon Linux with its scripts switched off: the image's own chkconfig is run, in the image")
+    func chkconfig() throws {
+        guard getuid() == 0 else { return }
+        let image = try HostImage(Distro.all[0])
+        for name in ["iptables", "ip6tables"] {
+            try FileManager.default.removeItem(atPath: image.root.path + "/etc/rc.d/rc3.d/S08\(name)")
+        }
+        let without = try image.netsetup(["apply", "--mode", "bridge"])
+        #expect(without.status == 0)
+        #expect(without.errors.contains("chkconfig is not there to enable iptables"), "\(without.errors)")
+        #expect(try image.netsetup(["apply", "--mode", "bridge", "--persist", "iptables-services"]).status == 2)
+        #expect(try image.netsetup(["remove"]).status == 0)
+        let before = try image.snapshot()
+        try addChkconfig(to: image)
+        let applied = try image.netsetup(["apply", "--mode", "bridge"])
+        #expect(applied.status == 0, "\(applied.errors)")
+        #expect(applied.output.contains("+ chkconfig iptables on"))
+        #expect(image.root.exists("/etc/rc.d/rc3.d/S08ip6tables"))
+        #expect(try image.netsetup(["apply"]).output.hasPrefix("nothing to do"))
+        #expect(try image.netsetup(["remove"]).status == 0)
+        for path in ["/sbin", "/bin"] { try FileManager.default.removeItem(atPath: image.root.path + path) }
+        #expect(try image.snapshot() == before)
+    }
+
+    /// A stand-in that makes and removes the link of runlevel 3, for busybox's shell.
+    private func addChkconfig(to image: HostImage) throws {
+        try image.root.makeFolder("/bin")
+        for name in ["sh", "ln", "rm"] {
+            _ = try execute(["install", "-m", "755", "/bin/busybox", "\(image.root.path)/bin/\(name)"])
+        }
+        let script = """
+            #!/bin/sh
+            link=/etc/rc.d/rc3.d/S08$1
+            case $2 in
+            on) ln -sf ../init.d/$1 $link ;;
+            off) rm -f $link ;;
+            esac
+            """
+        try image.root.write(script, to: "/sbin/chkconfig")
+        _ = try execute(["chmod", "755", image.root.path + "/sbin/chkconfig"])
+    }
+}

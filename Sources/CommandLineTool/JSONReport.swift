@@ -58,6 +58,7 @@ enum JSONReport {
         return JSONValue.object(
             head(.status, backends.isEmpty ? "absent" : "installed") + [
                 ("backends", .array(backends)), ("sysctl", .object(sysctl)),
+                ("files", strings(observation.disk.record.paths)),
             ]
         ).text
     }

@@ -80,6 +80,9 @@ struct TextReport {
             lines += (installed.defects + installed.obstacles.map(\.what)).map { palette.red("  \($0)") }
         }
         if lines.isEmpty { lines.append("no rule of ecs-netsetup is installed") }
+        if !observation.disk.record.paths.isEmpty {
+            lines.append("on disk: \(observation.disk.record.paths.joined(separator: ", "))")
+        }
         let earlier = observation.earlierRouteLocalnet.map { " (\($0) before ecs-netsetup)" } ?? ""
         lines.append("\(Endpoint.routeLocalnet) = \(observation.routeLocalnet)\(earlier)")
         return lines.joined(separator: "\n") + "\n"

@@ -24,6 +24,30 @@ package struct FileTree: Sendable {
     /// - Parameter followsLast: whether a link at the end is followed too.
     /// - Returns: nil when a folder on the way does not exist.
     func locate(_ path: String, followsLast: Bool = true) throws(Failure) -> Location? {
+        try root.isEmpty ? locateOnHost(path, followsLast) : locateInTree(path, followsLast)
+    }
+
+    /// On the machine itself the kernel follows links; only one at the end must be followed here, so that what it leads
+    /// to is replaced and not the link.
+    private func locateOnHost(_ path: String, _ followsLast: Bool) throws(Failure) -> Location? {
+        var path = path
+        for _ in 0...Self.mostLinks {
+            let parts = Self.components(path)
+            guard let name = parts.first, name != ".." else { return try locateInTree(path, followsLast) }
+            let parent = "/" + parts.dropFirst().reversed().joined(separator: "/")
+            let folder = unsafe open(parent, Self.pathOnly | O_DIRECTORY | O_CLOEXEC)
+            if folder < 0 {
+                if errno == ENOENT || errno == ENOTDIR { return nil }
+                throw .system("cannot open a folder of", source: path, errno: errno)
+            }
+            let location = Location(folder: folder, name: name, path: path)
+            guard followsLast, let target = try Self.target(of: name, in: folder, path) else { return location }
+            path = target.hasPrefix("/") ? target : "\(parent)/\(target)"
+        }
+        throw .system("cannot follow", source: path, errno: ELOOP)
+    }
+
+    private func locateInTree(_ path: String, _ followsLast: Bool) throws(Failure) -> Location? {
         let top = unsafe open(root.isEmpty ? "/" : root, Self.pathOnly | O_DIRECTORY | O_CLOEXEC)
         if top < 0 { throw .system("cannot open the root folder", source: root.isEmpty ? "/" : root, errno: errno) }
         var folders = [top]

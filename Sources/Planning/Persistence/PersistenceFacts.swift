@@ -17,9 +17,11 @@ package struct PersistenceFacts: Sendable {
 
     /// Whether it is an image of a host, below `--root`.
     package var isImage = false
-    package var osRelease: String?
+    package var osRelease: String? { didSet { identify() } }
     /// Whether the tree is one of Windows.
-    package var isWindows = false
+    package var isWindows = false { didSet { identify() } }
+    /// The row for it; nil where there is none.
+    package private(set) var distribution: Distribution?
     /// The files that may be written and their backups, as far as they exist.
     package var files: [(path: String, contents: FileContents)] = []
     /// The folders above them that exist.
@@ -48,8 +50,8 @@ package struct PersistenceFacts: Sendable {
 
     package init() {}
 
-    package var distribution: Distribution? {
-        isWindows ? Distribution.windows : Distribution.find(osRelease: osRelease)
+    private mutating func identify() {
+        distribution = isWindows ? Distribution.windows : Distribution.find(osRelease: osRelease)
     }
 
     /// The kernel interface that the host's own tools write to: by their links, else as the distribution has it.

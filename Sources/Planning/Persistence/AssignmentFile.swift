@@ -23,21 +23,23 @@ package struct AssignmentFile {
         let isBare: Bool
     }
 
-    /// Every assignment, in order. Comments and lines without `=` are none.
+    /// Every assignment, in order. Comments and lines without `=` are none, nor are those whose key is no ASCII: Swift
+    /// holds some of them for equal to one that is.
     package var assignments: [Assignment] {
         text.lines.enumerated().compactMap { index, line in
             let line = TextLines.text(line)
             let trimmed = line.trimmed
-            guard !trimmed.hasPrefix("#"), !trimmed.hasPrefix(";"), let equals = trimmed.firstIndex(of: "=") else {
-                return nil
-            }
-            let (key, value) = (trimmed[..<equals], trimmed[trimmed.index(after: equals)...])
+            let bytes = trimmed.utf8
+            guard !trimmed.begins(with: "#"), !trimmed.begins(with: ";"),
+                let equals = bytes.firstIndex(of: UInt8(ascii: "=")), bytes[..<equals].allSatisfy({ $0 < 0x80 })
+            else { return nil }
+            let (key, value) = (trimmed[..<equals], trimmed[bytes.index(after: equals)...])
             let bareKey = key.trimmed
             let bareValue = value.trimmed
-            let isQuoted = bareValue.hasPrefix("\"") || bareValue.hasPrefix("'")
+            let isQuoted = bareValue.begins(with: "\"") || bareValue.begins(with: "'")
             return Assignment(
                 number: index + 1, key: bareKey, value: bareValue, line: line,
-                isBare: bareKey.count == key.count && bareValue.count == value.count && !isQuoted)
+                isBare: bareKey == key && bareValue == value && !isQuoted)
         }
     }
 
@@ -46,8 +48,8 @@ package struct AssignmentFile {
         let known = Set(assignments.map(\.number))
         return text.lines.enumerated().compactMap { index, line in
             let trimmed = TextLines.text(line).trimmed
-            return known.contains(index + 1) || trimmed.isEmpty || trimmed.hasPrefix("#") || trimmed.hasPrefix(";")
-                ? nil : (index + 1, TextLines.text(line))
+            let isComment = trimmed.begins(with: "#") || trimmed.begins(with: ";")
+            return known.contains(index + 1) || trimmed.isEmpty || isComment ? nil : (index + 1, TextLines.text(line))
         }
     }
 
@@ -91,8 +93,13 @@ package struct AssignmentFile {
 extension StringProtocol {
     /// Without blanks, tabs and carriage returns at both ends.
     var trimmed: String {
-        let isBlank = { (character: Character) in character.isASCII && " \t\r".contains(character) }
-        let start = drop(while: isBlank)
-        return String(start.reversed().drop(while: isBlank).reversed())
+        let isBlank = { (scalar: Unicode.Scalar) in scalar == " " || scalar == "\t" || scalar == "\r" }
+        let start = unicodeScalars.drop(while: isBlank)
+        var text = String.UnicodeScalarView(start)
+        while let last = text.last, isBlank(last) { text.removeLast() }
+        return String(text)
     }
+
+    /// Whether the first sign is this one. Not by characters, as `hasPrefix`: an accent that follows would melt with it.
+    func begins(with sign: Unicode.Scalar) -> Bool { unicodeScalars.first == sign }
 }

@@ -83,10 +83,14 @@ struct RulesFile {
     }
 
     private static func kind(of text: String, isInTable: Bool) -> Kind {
-        if text.isEmpty || text.hasPrefix("#") { return .comment }
+        if text.isEmpty || text.begins(with: "#") { return .comment }
         if text == "COMMIT" { return .commit }
-        if text.hasPrefix("*") { return .table(String(text.dropFirst().prefix { $0 != " " && $0 != "\t" })) }
-        return isInTable && text.hasPrefix(":") ? .chain : .command
+        if text.begins(with: "*") {
+            let isBlank = { (scalar: Unicode.Scalar) in scalar == " " || scalar == "\t" }
+            let name = text.unicodeScalars.dropFirst().drop(while: isBlank).prefix { !isBlank($0) }
+            return .table(String(name))
+        }
+        return isInTable && text.begins(with: ":") ? .chain : .command
     }
 
     var bytes: [UInt8] { Array(lines.map(\.bytes).joined()) }

@@ -30,7 +30,7 @@ struct AssignmentPlanner {
         var plan = FilePlan(notes: draft.notes)
         if draft.keys.isEmpty, current == nil { return plan }
         plan.record = Record.File(
-            path: desired.path, origin: recorded?.origin ?? (current == nil ? .created : .kept),
+            path: desired.path, origin: current == nil ? .created : recorded?.origin ?? .kept,
             treatment: .assignments(draft.keys, unbrokenLine: draft.unbrokenLine))
         if draft.keys.isEmpty, recorded == nil { plan.record = nil }
         if draft.file.bytes != current?.bytes {
@@ -76,6 +76,7 @@ struct AssignmentPlanner {
     /// Sets a value: in the line that counts, or in a new one at the end.
     private func set(_ desired: DesiredFile.Assignment, _ path: String, _ draft: inout Draft) {
         let written = "\(desired.key)=\(desired.value)"
+        if let known = draft.keys.first(where: { $0.name == desired.key }) { dropOverridden(known, &draft) }
         let lines = draft.file.assignments.filter { $0.key == desired.key }
         if lines.count > 1 {
             let others = lines.dropLast().map { "\($0.number)" }.joined(separator: ", ")
@@ -115,7 +116,7 @@ struct AssignmentPlanner {
         if key.earlier == draft.file.line(last.number) { return }
         guard key.written.contains(last.line) else {
             draft.notes.append("\(path): line \(last.number), \(key.name), stays: somebody changed it since")
-            return
+            return dropOverridden(key, &draft)
         }
         draft.details.append("-\(last.line)")
         if let earlier = key.earlier {
@@ -124,6 +125,16 @@ struct AssignmentPlanner {
         } else {
             draft.file.remove(line: last.number)
         }
+    }
+
+    /// Takes our line of a key that was not there before away where somebody put one below it, which counts instead.
+    private func dropOverridden(_ key: Record.Key, _ draft: inout Draft) {
+        let lines = draft.file.assignments.filter { $0.key == key.name }
+        guard key.earlier == nil, let last = lines.last, !key.written.contains(last.line),
+            let ours = lines.last(where: { key.written.contains($0.line) })
+        else { return }
+        draft.details.append("-\(ours.line)")
+        draft.file.remove(line: ours.number)
     }
 
     /// Takes away the line break that the file's last line got when others were appended, once they are gone.

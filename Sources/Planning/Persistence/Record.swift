@@ -37,6 +37,17 @@ package struct Record: Hashable, Sendable {
         let path: String
         let origin: Origin
         let treatment: Treatment
+
+        /// This and the keys that another knows besides: they are taken back when the file is written, not before.
+        func including(_ other: File) -> File {
+            guard case .assignments(let keys, let unbroken) = treatment,
+                case .assignments(let others, let otherUnbroken) = other.treatment
+            else { return self }
+            let besides = others.filter { other in !keys.contains { $0.name == other.name } }
+            return File(
+                path: path, origin: origin,
+                treatment: .assignments(keys + besides, unbrokenLine: unbroken ?? otherUnbroken))
+        }
     }
 
     struct Service: Hashable {
@@ -57,6 +68,7 @@ package struct Record: Hashable, Sendable {
     /// This and what another says of other things: what may be on disk while one follows the other.
     package func including(_ other: Record) -> Record {
         var all = self
+        all.files = files.map { file in other.file(file.path).map { file.including($0) } ?? file }
         all.files += other.files.filter { file($0.path) == nil }
         all.folders += other.folders.filter { !folders.contains($0) }
         all.services += other.services.filter { !services.contains($0) }

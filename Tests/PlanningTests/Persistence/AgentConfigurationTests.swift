@@ -118,6 +118,19 @@ struct AgentConfigurationTests {
         #expect(disk == original)
     }
 
+    @Test("a key that goes back is known until the file is written, whoever is killed before")
+    func interrupted() throws {
+        let original = disk("A=1\n\(Self.block)=no")
+        for kept in [[Mode.host], [.awsvpc]] {
+            var disk = original
+            try disk.apply(wish([.host, .awsvpc]), Self.host)
+            try disk.apply(wish(kept), Self.host, killedAfter: 0)
+            try disk.apply(wish(kept), Self.host)
+            try disk.remove(Self.host)
+            #expect(disk == original)
+        }
+    }
+
     @Test("what somebody changed since stays and is mentioned")
     func changedSince() throws {
         var disk = disk("\(Self.role)=false\nA=1\n")

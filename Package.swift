@@ -54,7 +54,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
         .testTarget(name: "PlanningTests", dependencies: ["TestSupport", "Planning", "Model"]),
-        .testTarget(name: "HostTests", dependencies: ["TestSupport", "Host", "Model"]),
+        .testTarget(
+            name: "HostTests", dependencies: ["TestSupport", "Laboratory", "Host", "Model", "CExtendedAttributes"]),
         .testTarget(name: "EngineTests", dependencies: ["TestSupport", "Engine", "Host", "Planning", "Model"]),
         .testTarget(
             name: "NftablesBackendTests",

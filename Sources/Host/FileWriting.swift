@@ -14,6 +14,10 @@ extension FileTree {
     ///
     /// - Parameter isSynced: false where the file need not outlive a crash of the machine.
     package func write(_ contents: FileContents, to path: String, isSynced: Bool = true) throws(Failure) {
+        // How a unit or a file of sysctl.d is masked. In an image, nothing need stand at /dev/null.
+        if try linkTarget(path) == "/dev/null" {
+            throw Failure(.trouble, "cannot write: it is a link to /dev/null", source: shown(path))
+        }
         guard let location = try locate(path) else {
             throw .system("cannot create", source: shown(path), errno: ENOENT)
         }
@@ -53,13 +57,16 @@ extension FileTree {
         if isSynced { try sync(file, old.path) }
     }
 
-    /// Gives a file the owner and group of another. The corresponding C function is `fchown`.
+    /// Gives a file the owner and group of another, which has to be a file too. The corresponding C function is `fchown`.
     ///
     /// - Returns: the other's mode.
     private static func keepOwner(of earlier: CInt, on file: CInt, _ path: String) throws(Failure) -> UInt32 {
         var (old, new) = (stat(), stat())
         guard unsafe fstat(earlier, &old) == 0, unsafe fstat(file, &new) == 0 else {
             throw .system("cannot read", source: path, errno: errno)
+        }
+        guard old.st_mode & S_IFMT == S_IFREG else {
+            throw Failure(.trouble, "cannot replace: it is no regular file", source: path)
         }
         if old.st_uid != new.st_uid || old.st_gid != new.st_gid {
             guard fchown(file, old.st_uid, old.st_gid) == 0 else {
@@ -97,7 +104,7 @@ extension FileTree {
         try sync(folder, location.path)
     }
 
-    /// Removes a file, or a symbolic link itself, and what an interrupted write left beside it; none there is no failure.
+    /// Removes a file, at the end of all links, and what an interrupted write left beside it; none there is no failure.
     /// The corresponding C function is `unlinkat`.
     package func remove(_ path: String, isSynced: Bool = true) throws(Failure) {
         guard let location = try locate(path) else { return }

@@ -70,6 +70,16 @@ extension Namespace {
     }
 }
 
+/// The machine itself, for programs that touch nothing but the folder they are given.
+package enum Machine {
+    /// Runs a program to its end.
+    ///
+    /// - Parameter words: the program, looked up in PATH, and its arguments.
+    package static func execute(_ words: [String]) throws -> ProgramResult {
+        try Program(words, environment: []).execute(input: "")
+    }
+}
+
 /// A program that runs in the background with its output thrown away.
 package struct RunningProgram: Sendable {
     package let identifier: CInt

@@ -1,0 +1,40 @@
+import Glibc
+import Model
+import Testing
+
+@testable import Host
+
+@Suite("Programs of the distribution")
+struct HelperProgramTests {
+    @Test("are found by absolute path, the first that can be executed")
+    func find() {
+        #expect(HelperProgram.find(among: ["/no/such", "/etc/passwd", "/bin/sh", "/bin/true"]) == "/bin/sh")
+        #expect(HelperProgram.find(among: []) == nil)
+    }
+
+    @Test("that fail are told with their status or signal and the last line of what they said")
+    func fails() throws {
+        let status = try #require(throws: Failure.self) {
+            try HelperProgram.run(["/bin/sh", "-c", "echo first; echo last >&2; exit 3"])
+        }
+        #expect(status.subject.hasSuffix("exit 3 failed with status 3: last"))
+        let signal = try #require(throws: Failure.self) { try HelperProgram.run(["/bin/sh", "-c", "kill -9 $$"]) }
+        #expect(signal.subject.hasSuffix("failed with signal 9"))
+        let missing = try #require(throws: Failure.self) { try HelperProgram.run(["/no/such"]) }
+        #expect(missing.errno == ENOENT && missing.source == "/no/such")
+    }
+
+    @Test("get no word through a shell, none of our environment and nothing to read", .timeLimit(.minutes(1)))
+    func surroundings() throws {
+        setenv("ECS_NETSETUP_PROBE", "x", 1)
+        defer { unsetenv("ECS_NETSETUP_PROBE") }
+        try HelperProgram.run(
+            [
+                "/bin/sh", "-c", "test \"$1\" = '$(exit 1); *' && test -z \"$ECS_NETSETUP_PROBE\" && ! read line", "sh",
+                "$(exit 1); *",
+            ])
+    }
+
+    @Test("may say more than a pipe holds", .timeLimit(.minutes(1)))
+    func talks() throws { try HelperProgram.run(["/bin/sh", "-c", "head -c 1000000 /dev/zero"]) }
+}

@@ -51,6 +51,7 @@ package struct Engine: Sendable {
     private func carryOutLocked(
         readsDisk: Bool, until deadline: Deadline, _ decide: (Observation) throws(Failure) -> Decision
     ) throws(Failure) -> Decision {
+        if readsDisk { try host.removeLeftovers() }
         let first = try decide(try observe(for: .change, readsDisk: readsDisk, until: deadline))
         var decision = first
         var done: [Step] = []

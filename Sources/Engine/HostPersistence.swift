@@ -14,6 +14,14 @@ extension Host {
         try files.write(FileContents(text: record.text, mode: 0o600), to: HostPath.record)
     }
 
+    /// Takes away what a run that was killed may have left: files that it was writing, and the record's empty folder.
+    func removeLeftovers() throws(Failure) {
+        for path in HostPath.managed.flatMap({ [$0, HostPath.backup(of: $0)] }) + [HostPath.record] {
+            try files.removeLeftover(of: path)
+        }
+        try files.removeEmptyFolder(RecordFolder.path)
+    }
+
     /// Does one step on disk.
     func perform(_ step: PersistenceStep) throws(Failure) {
         switch step {

@@ -126,10 +126,26 @@ extension FileTree {
         }
     }
 
-    /// Removes a folder if nothing is in it. The corresponding C function is `unlinkat`.
+    /// Removes a folder if nothing is in it; one that is not there or not empty is no failure. The corresponding C function
+    /// is `unlinkat`.
     package func removeEmptyFolder(_ path: String) throws(Failure) {
+        // Asked for first: a file system that is read-only refuses whatever there is.
+        guard let location = try locate(path), try exists(path), try list(path).isEmpty else { return }
+        if unsafe unlinkat(location.folder, location.name, AT_REMOVEDIR) == 0 { return }
+        // Gone or filled meanwhile, a file, or a place where something is mounted.
+        if [ENOENT, ENOTEMPTY, EEXIST, ENOTDIR, EBUSY, EINVAL].contains(errno) { return }
+        throw .system("cannot remove the folder", source: location.path, errno: errno)
+    }
+
+    /// Removes what an interrupted write left beside a file. The corresponding C function is `unlinkat`.
+    package func removeLeftover(of path: String) throws(Failure) {
         guard let location = try locate(path) else { return }
-        _ = unsafe unlinkat(location.folder, location.name, AT_REMOVEDIR)
+        let temporary = location.name + Self.temporarySuffix
+        var status = stat()
+        guard unsafe fstatat(location.folder, temporary, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return }
+        if unsafe unlinkat(location.folder, temporary, 0) != 0, errno != ENOENT {
+            throw .system("cannot remove", source: location.path + Self.temporarySuffix, errno: errno)
+        }
     }
 }
 

@@ -139,6 +139,26 @@ struct FileWritingTests {
         #expect(root.list("/etc") == [], "also where the file itself is not there")
     }
 
+    @Test("what an interrupted run left is taken away alone, be it a link", arguments: [nil, "/etc/victim", "none"])
+    func leftOverAlone(_ target: String?) throws {
+        try root.write("old\n", to: Self.path)
+        try root.write("victim\n", to: "/etc/victim")
+        if let target { try root.makeLink(Self.temporary, to: target) } else { try root.write("x", to: Self.temporary) }
+        try files.removeLeftover(of: Self.path)
+        try files.removeLeftover(of: Self.path)
+        try files.removeLeftover(of: "/missing/file")
+        #expect(root.list("/etc") == ["file", "victim"])
+        #expect(root.read(Self.path) == "old\n" && root.read("/etc/victim") == "victim\n")
+    }
+
+    @Test("a folder in the place of what an interrupted run left is told and stays")
+    func leftOverFolder() throws {
+        try root.makeFolder(Self.temporary)
+        let failure = try #require(throws: Failure.self) { try files.removeLeftover(of: Self.path) }
+        #expect(failure.source == root.path + Self.temporary)
+        #expect(root.list("/etc") == ["file.ecs-netsetup-new"])
+    }
+
     @Test("removing what is not there is no failure", arguments: ["/etc/file", "/missing/file"])
     func removeMissing(_ path: String) throws {
         try files.remove(path)

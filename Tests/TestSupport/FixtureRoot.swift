@@ -5,8 +5,10 @@ package import Host
 package final class FixtureRoot: Sendable {
     package let path: String
 
-    package init() throws {
-        path = FileManager.default.temporaryDirectory.path + "/ecs-netsetup-test-" + UUID().uuidString
+    /// - Parameter folder: where it is made; the machine's folder for temporary files if nil.
+    package init(in folder: String? = nil) throws {
+        let parent = folder ?? FileManager.default.temporaryDirectory.path
+        path = parent + "/ecs-netsetup-test-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 

@@ -93,11 +93,13 @@ package struct AssignmentFile {
 extension StringProtocol {
     /// Without blanks, tabs and carriage returns at both ends.
     var trimmed: String {
-        let isBlank = { (scalar: Unicode.Scalar) in scalar == " " || scalar == "\t" || scalar == "\r" }
-        let start = unicodeScalars.drop(while: isBlank)
-        var text = String.UnicodeScalarView(start)
-        while let last = text.last, isBlank(last) { text.removeLast() }
-        return String(text)
+        let bytes = Substring(self).utf8
+        let isBlank = { (byte: UInt8) in
+            byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
+        }
+        guard let start = bytes.firstIndex(where: { !isBlank($0) }), let last = bytes.lastIndex(where: { !isBlank($0) })
+        else { return "" }
+        return String(Substring(bytes[start...last]))
     }
 
     /// Whether the first sign is this one. Not by characters, as `hasPrefix`: an accent that follows would melt with it.

@@ -126,17 +126,23 @@ extension Record {
     /// - Throws: `Failure` with the line that makes no sense.
     package init(text: String, path: String) throws(Failure) {
         self.init()
+        func damaged(_ line: Int) -> Failure {
+            Failure(
+                .trouble, "the record of what was changed is damaged in line \(line)", source: path,
+                advice: "restore it from a backup, or delete it: what is in files is then left as it is")
+        }
         var isVersioned = false
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            if line.isEmpty || line.hasPrefix("#") { continue }
+        // Not by characters: to Swift, a line feed after a carriage return is none.
+        let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map(Substring.init)
+        for (index, line) in lines.enumerated() {
+            if line.isEmpty || line.begins(with: "#") { continue }
             if line == Self.version {
                 isVersioned = true
             } else if !isVersioned || !take(line.split(separator: "\t", omittingEmptySubsequences: false)) {
-                throw Failure(
-                    .trouble, "the record of what was changed is damaged in line \(index + 1)", source: path,
-                    advice: "restore it from a backup, or delete it: what is in files is then left as it is")
+                throw damaged(index + 1)
             }
         }
+        if !isVersioned { throw damaged(lines.count) }
     }
 
     private mutating func take(_ fields: [Substring]) -> Bool {
@@ -166,7 +172,7 @@ extension Record {
     }
 
     private mutating func add(_ words: [String], _ treatment: Treatment) -> Bool {
-        guard let origin = Origin(rawValue: words[2]), words[1].hasPrefix("/") else { return false }
+        guard let origin = Origin(rawValue: words[2]), words[1].begins(with: "/") else { return false }
         files.append(File(path: words[1], origin: origin, treatment: treatment))
         return true
     }

@@ -97,7 +97,7 @@ struct DesiredFiles {
         for (index, family) in AddressFamily.allCases.enumerated() {
             let rules = plan.rules.map(\.rule).filter { $0.family == family }
             let service = files.services[index]
-            if rules.isEmpty { continue }
+            if rules.isEmpty, !files.wouldActivate(files.paths[index], on: facts) { continue }
             mechanism.append(
                 DesiredFile(
                     path: files.paths[index],

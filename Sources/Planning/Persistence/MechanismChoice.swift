@@ -141,6 +141,13 @@ struct RulesFiles: Sendable {
     /// The services, each once.
     var units: [String] { services[0] == services[1] ? [services[0]] : services }
 
+    /// Whether enabling the service for one file brings back what somebody else keeps in another one, inactive until now.
+    func wouldActivate(_ path: String, on facts: PersistenceFacts) -> Bool {
+        let isEnabledByUs = facts.record.services.contains { $0.name == services[0] }
+        return units.count == 1 && facts.contents(path) != nil
+            && (isEnabledByUs || !facts.service(services[0]).isEnabled)
+    }
+
     /// Those of systemd hosts.
     static let all = [
         RulesFiles(

@@ -15,7 +15,9 @@ struct RulesFilePlanner {
         let setsAside = isUntouched && !isRestored
         let base = setsAside ? try RulesFile([], path: desired.path) : present
         let merged = base.merged(with: rules).bytes
-        let origin = recorded?.origin ?? (current == nil ? .created : setsAside ? .setAside : .kept)
+        // What the record says may be older: somebody put the file back, or deleted it.
+        let isGone = current == nil && recorded?.origin != .setAside
+        let origin = setsAside ? .setAside : isGone ? .created : recorded?.origin ?? .kept
         var plan = FilePlan(record: Record.File(path: desired.path, origin: origin, treatment: .rules))
         if merged == current?.bytes { return plan }
         if let current, isUntouched {
@@ -31,10 +33,12 @@ struct RulesFilePlanner {
             FileChange(
                 path: desired.path, before: current,
                 after: FileContents(bytes: merged, mode: current?.mode ?? desired.mode),
-                details: [
-                    "+ \(rules.count) rules of ecs-netsetup"
-                        + (isUntouched && !setsAside ? ", every other line kept" : "")
-                ],
+                details: rules.isEmpty
+                    ? []
+                    : [
+                        "+ \(rules.count) rules of ecs-netsetup"
+                            + (isUntouched && !setsAside ? ", every other line kept" : "")
+                    ],
                 why: desired.why))
         if setsAside {
             let backup = HostPath.backup(of: desired.path)
@@ -59,7 +63,9 @@ struct RulesFilePlanner {
         }
         let isOursAlone = stripped.isEmpty
         if recorded.origin == .created, isOursAlone {
-            return FilePlan(changes: facts.removal(of: path, why: "apply made it"))
+            return FilePlan(
+                changes: facts.removal(of: path, why: "apply made it")
+                    + facts.removal(of: backup, why: "it is not needed any more"))
         }
         let earlier = recorded.origin == .setAside ? facts.contents(backup) : nil
         let isStillThere = earlier?.bytes == stripped

@@ -61,6 +61,21 @@ struct MemoryDisk: Equatable {
         return facts
     }
 
+    /// What is otherwise than on another disk, a line each.
+    func differences(from other: MemoryDisk) -> [String] {
+        var lines = mistakes
+        for path in Set(files.keys).union(other.files.keys).sorted() where files[path] != other.files[path] {
+            let tell = { (contents: FileContents?) in
+                contents.map { "\(String($0.mode, radix: 8)) \($0.text.debugDescription)" } ?? "nothing"
+            }
+            lines.append("\(path): \(tell(files[path])) instead of \(tell(other.files[path]))")
+        }
+        if folders != other.folders { lines.append("folders \(folders.symmetricDifference(other.folders).sorted())") }
+        if enabled != other.enabled { lines.append("services \(enabled.symmetricDifference(other.enabled).sorted())") }
+        if record != other.record { lines.append("record \(record ?? "none") instead of \(other.record ?? "none")") }
+        return lines
+    }
+
     /// Does a step. Refuses what a real disk would.
     mutating func perform(_ step: PersistenceStep) {
         switch step {

@@ -1,0 +1,305 @@
+import Model
+import TestSupport
+import Testing
+
+@testable import Planning
+
+@Suite("Rules files on a host")
+struct RulesFilePlannerTests {
+    private static let units: Set = ["iptables.service", "ip6tables.service", "netfilter-persistent.service"]
+    private static let host = MemoryDisk.Host(
+        osRelease: OSReleases.text("Amazon Linux 2"), installed: units, flavour: .iptables)
+    private static let (v4, v6) = (HostPath.sysconfigRules[0], HostPath.sysconfigRules[1])
+    private static let stock = "*filter\n-A INPUT -j REJECT\nCOMMIT\n"
+
+    private func wish(
+        _ modes: [Mode], _ mechanism: Mechanism? = .iptablesServices, _ change: (inout Settings) -> Void = { _ in }
+    ) -> Wish {
+        var settings = settings(modes, change)
+        settings.persistence = mechanism
+        return Wish(settings: settings, backend: .iptables)
+    }
+
+    private func disk(enabled: Set<String> = [], _ files: [String: String] = [:]) -> MemoryDisk {
+        var disk = MemoryDisk()
+        disk.enabled = enabled
+        for (path, text) in files { disk.put(text, at: path, mode: 0o600) }
+        return disk
+    }
+
+    @Test("one that is restored already keeps everything, and has its backup beside it")
+    func kept() throws {
+        let original = disk(enabled: Self.units, [Self.v4: Self.stock])
+        var disk = original
+        try disk.apply(wish([.host]), Self.host)
+        #expect(disk.text(Self.v4)?.hasSuffix(Self.stock) == true)
+        #expect(disk.text(HostPath.backup(of: Self.v4)) == Self.stock)
+        #expect(disk.files[Self.v6]?.mode == 0o600)
+        #expect(disk.text(HostPath.backup(of: Self.v6)) == nil)
+        try disk.remove(Self.host)
+        #expect(disk.differences(from: original) == [])
+    }
+
+    @Test("one that is not restored is set aside, never activated")
+    func setAside() throws {
+        let original = disk([Self.v4: Self.stock, Self.v6: "# theirs\n"])
+        var disk = original
+        let plan = try disk.apply(wish([.host]), Self.host)
+        #expect(disk.text(Self.v4)?.contains("REJECT") == false)
+        #expect(disk.text(HostPath.backup(of: Self.v4)) == Self.stock)
+        #expect(disk.enabled == ["iptables.service", "ip6tables.service"])
+        let index = { (step: (PersistenceStep) -> Bool) in plan.steps.firstIndex(where: step) ?? 99 }
+        let enable = index { if case .service = $0 { true } else { false } }
+        let writes = plan.steps.indices.filter { index in
+            if case .file(let change) = plan.steps[index] { change.path.hasPrefix("/etc/sysconfig") } else { false }
+        }
+        #expect(writes.count == 4 && writes.allSatisfy { $0 < enable })
+        #expect(plan.notes.contains { $0.contains("were not active, and are not activated") })
+        try disk.remove(Self.host)
+        #expect(disk.differences(from: original) == [])
+    }
+
+    @Test("a service that restores both files does not bring back the one that we have no rules for")
+    func sharedService() throws {
+        let path = HostPath.persistentRules[1]
+        let only4 = wish([.host], .netfilterPersistent) { $0.allowsOffhostIntrospection = true }
+        let original = disk([path: Self.stock])
+        var disk = original
+        try disk.apply(only4, Self.host)
+        #expect(disk.enabled == ["netfilter-persistent.service"])
+        #expect(disk.text(path) == "")
+        #expect(disk.text(HostPath.backup(of: path)) == Self.stock)
+        #expect(try disk.plan(only4, Self.host).isFulfilled)
+        try disk.apply(wish([.host], .netfilterPersistent), Self.host)
+        #expect(disk.text(path)?.contains("REJECT") == false)
+        try disk.apply(only4, Self.host)
+        #expect(disk.text(path) == "")
+        try disk.remove(Self.host)
+        #expect(disk.differences(from: original) == [])
+        // Where it is enabled already, the file is active and stays as it is; one that is not there is not made.
+        for original in [self.disk(enabled: Self.units, [path: Self.stock]), self.disk()] {
+            var disk = original
+            try disk.apply(only4, Self.host)
+            #expect(disk.text(path) == original.text(path))
+            try disk.remove(Self.host)
+            #expect(disk.enabled == original.enabled)
+            #expect(disk.text(path) == original.text(path))
+        }
+    }
+
+    @Test("one that somebody put back, and whose service somebody disabled, is set aside now")
+    func putBack() throws {
+        var disk = disk(enabled: Self.units, [Self.v4: Self.stock])
+        try disk.apply(wish([.host]), Self.host)
+        disk.put(Self.stock, at: Self.v4)
+        disk.enabled = []
+        try disk.apply(wish([.host]), Self.host)
+        #expect(disk.text(Self.v4)?.contains("REJECT") == false)
+        try disk.remove(Self.host)
+        #expect(disk.text(Self.v4) == Self.stock)
+    }
+
+    @Test("one that somebody deleted is made again, and is gone after remove, with its backup")
+    func deleted() throws {
+        var disk = disk(enabled: Self.units, [Self.v4: Self.stock])
+        try disk.apply(wish([.host]), Self.host)
+        disk.files[Self.v4] = nil
+        try disk.apply(wish([.host]), Self.host)
+        try disk.remove(Self.host)
+        #expect(disk.files.isEmpty)
+    }
+
+    @Test("rules that somebody saved over ours since stay, and what was set aside is kept")
+    func savedOver() throws {
+        let saved = "-A OUTPUT -j DOCKER\n"
+        for original in [disk([Self.v4: Self.stock]), disk()] {
+            var disk = original
+            try disk.apply(wish([.host]), Self.host)
+            disk.put(disk.text(Self.v4)?.replacing("COMMIT\n", with: saved + "COMMIT\n") ?? "", at: Self.v4)
+            #expect(try disk.plan(wish([.host]), Self.host).isFulfilled)
+            let plan = try disk.remove(Self.host)
+            #expect(disk.text(Self.v4) == "*mangle\n\(saved)COMMIT\n*nat\n\(saved)COMMIT\n")
+            #expect(disk.text(HostPath.backup(of: Self.v4)) == original.text(Self.v4))
+            #expect(plan.notes.count == 1)
+        }
+    }
+
+    @Test("one that cannot be read is refused before anything is done, and left alone by remove")
+    func unreadable() throws {
+        var disk = disk(enabled: Self.units, [Self.v4: "*nat\n"])
+        let failure = try #require(throws: Failure.self) { try disk.plan(wish([.host]), Self.host) }
+        #expect(failure.subject.contains("\(Self.v4): table nat, begun in line 1, has no COMMIT"))
+        disk.files[Self.v4] = nil
+        try disk.apply(wish([.host]), Self.host)
+        disk.put("*nat\n", at: Self.v4)
+        let plan = try disk.remove(Self.host)
+        #expect(disk.text(Self.v4) == "*nat\n")
+        #expect(plan.notes.contains { $0.hasPrefix("\(Self.v4) stays as it is: cannot put rules into") })
+    }
+
+    @Test("setting one aside never overwrites a backup that says something else")
+    func otherBackup() throws {
+        let backup = HostPath.backup(of: Self.v4)
+        let disk = disk([Self.v4: Self.stock, backup: "other"])
+        let failure = try #require(throws: Failure.self) { try disk.plan(wish([.host]), Self.host) }
+        #expect(failure.subject == "cannot set \(Self.v4) aside: \(backup) exists already")
+    }
+}
+
+@Suite("Files that are all ours")
+struct WholeFilePlannerTests {
+    private static let host = MemoryDisk.Host(osRelease: OSReleases.text("Debian GNU/Linux 12"))
+    private static let wish = Wish(settings: settings([.bridge]), backend: .nftables)
+    private static let path = HostPath.sysctl
+
+    @Test("is made with its mode, and the parameter comes last")
+    func made() throws {
+        var disk = MemoryDisk()
+        let original = disk
+        let plan = try disk.apply(Self.wish, Self.host)
+        #expect(disk.text(Self.path) == SysctlFiles.text)
+        #expect(disk.files[Self.path]?.mode == 0o644)
+        #expect(disk.text(HostPath.unit) == SystemdUnit.text(program: "/usr/sbin/ecs-netsetup"))
+        let paths = plan.steps.compactMap { step in if case .file(let change) = step { change.path } else { nil } }
+        #expect(paths == [HostPath.unit, HostPath.sysctl, HostPath.agentConfiguration])
+        // At removal it goes first: it must not be set at boot by a file whose guard is gone.
+        let removal = try disk.remove(Self.host)
+        if case .file(let change)? = removal.steps.first {
+            #expect(change.path == Self.path)
+        } else {
+            #expect(Bool(false))
+        }
+        #expect(disk.differences(from: original) == [])
+    }
+
+    @Test("somebody else's contents are set aside and come back")
+    func setAside() throws {
+        var disk = MemoryDisk()
+        disk.put("x = 1\n", at: Self.path, mode: 0o640)
+        let original = disk
+        let plan = try disk.apply(Self.wish, Self.host)
+        #expect(disk.text(Self.path) == SysctlFiles.text)
+        #expect(
+            plan.notes == [
+                "\(Self.path) was there with other contents, which are in \(HostPath.backup(of: Self.path)) now"
+            ])
+        try disk.remove(Self.host)
+        #expect(disk.differences(from: original) == [])
+    }
+
+    @Test("the very same contents that somebody else wrote stay theirs")
+    func same() throws {
+        var disk = MemoryDisk()
+        disk.put(SysctlFiles.text, at: Self.path)
+        let original = disk
+        try disk.apply(Self.wish, Self.host)
+        try disk.remove(Self.host)
+        #expect(disk.differences(from: original) == [])
+    }
+
+    @Test("what somebody changed since stays and is mentioned")
+    func changed() throws {
+        var disk = MemoryDisk()
+        try disk.apply(Self.wish, Self.host)
+        disk.put("y\n", at: Self.path)
+        let plan = try disk.remove(Self.host)
+        #expect(disk.text(Self.path) == "y\n")
+        #expect(plan.notes == ["\(Self.path) stays: somebody changed it since"])
+    }
+
+    @Test("two backups of different contents are one too many")
+    func otherBackup() throws {
+        var disk = MemoryDisk()
+        disk.put("x\n", at: Self.path)
+        disk.put("z\n", at: HostPath.backup(of: Self.path))
+        let failure = try #require(throws: Failure.self) { try disk.plan(Self.wish, Self.host) }
+        #expect(failure.subject.contains("\(HostPath.backup(of: Self.path)) exists already"))
+    }
+
+    @Test("a packaged unit is not written, only enabled")
+    func packaged() throws {
+        var (disk, host) = (MemoryDisk(), Self.host)
+        host.isUnitPackaged = true
+        try disk.apply(Self.wish, host)
+        #expect(disk.text(HostPath.unit) == nil)
+        #expect(disk.enabled == [HostPath.unitName])
+        try disk.remove(host)
+        #expect(disk.enabled.isEmpty)
+    }
+
+    @Test("a running host reloads systemd and starts the unit, an image does neither", arguments: [true, false])
+    func services(_ isImage: Bool) throws {
+        var (disk, host) = (MemoryDisk(), Self.host)
+        host.isImage = isImage
+        let commands = { (plan: PersistencePlan) in
+            plan.steps.compactMap { step in if case .service(let action) = step { action.command } else { nil } }
+        }
+        let unit = HostPath.unitName
+        #expect(
+            commands(try disk.apply(Self.wish, host))
+                == (isImage
+                    ? ["systemctl enable \(unit)"]
+                    : ["systemctl daemon-reload", "systemctl enable \(unit)", "systemctl start --no-block \(unit)"]))
+        #expect(
+            commands(try disk.remove(host))
+                == (isImage
+                    ? ["systemctl disable \(unit)"]
+                    : ["systemctl disable \(unit)", "systemctl stop --no-block \(unit)", "systemctl daemon-reload"]))
+    }
+
+    @Test("the upstart job and the unit call the program as it lies there, and save nothing")
+    func texts() {
+        for text in [SystemdUnit.text(program: "/opt/bin/x"), UpstartJob.text(program: "/opt/bin/x")] {
+            #expect(text.contains("/opt/bin/x apply --persist none --quiet\n"))
+            #expect(text.hasPrefix("# Written by ecs-netsetup apply, taken back by ecs-netsetup remove.\n"))
+            #expect(text.hasSuffix("\n") && !text.hasSuffix("\n\n"))
+        }
+    }
+}
+
+@Suite("Kernel parameters in files")
+struct SysctlFilesTests {
+    private func last(_ files: (String, String)..., without: String? = nil) -> String? {
+        let contents = files.map { (path: $0.0, contents: FileContents(text: $0.1, mode: 0o644)) }
+        return SysctlFiles.last(Endpoint.routeLocalnet, in: contents, without: without)
+            .map { "\($0.path):\($0.line) \($0.value)" }
+    }
+
+    @Test("the last line of the last file counts, in every spelling of sysctl.d(5)")
+    func lastLine() {
+        let key = Endpoint.routeLocalnet
+        let slashed = "net/ipv4/conf/all/route_localnet"
+        #expect(last() == nil)
+        #expect(last(("/a", "# \(key) = 1\n; \(key)=1\nnet.ipv4.conf.default.route_localnet=1\n")) == nil)
+        #expect(last(("/a", "\(key)=1"), ("/b", "x = 1\n\(key) = 0\n")) == "/b:2 0")
+        #expect(last(("/a", "\(slashed)=1\n\(key)=0\n-\(slashed) = 1\n"), ("/b", "x=1\n")) == "/a:3 1")
+        #expect(last(("/a", " \(key) = 1\r\n"), ("/b", "\(key)=0\n"), without: "/b") == "/a:1 1")
+    }
+
+    @Test("a later file that sets it back is named with its line; an earlier one is not")
+    func conflict() throws {
+        let host = MemoryDisk.Host(osRelease: OSReleases.text("Debian GNU/Linux 12"))
+        let wish = Wish(settings: settings([.bridge]), backend: .nftables)
+        for (name, value, isTold) in [("99-x.conf", "0", true), ("99-x.conf", "1", false), ("10-x.conf", "0", false)] {
+            var disk = MemoryDisk()
+            disk.put("#\n\(Endpoint.routeLocalnet) = \(value)\n", at: "/etc/sysctl.d/\(name)")
+            try disk.apply(wish, host)
+            let notes = try disk.plan(wish, host).notes
+            #expect(
+                notes.contains { $0.hasPrefix("/etc/sysctl.d/\(name):2 sets \(Endpoint.routeLocalnet) back to 0") }
+                    == isTold)
+        }
+    }
+
+    @Test("what the boot would leave without our file is read from the others")
+    func withoutUs() throws {
+        let host = MemoryDisk.Host(osRelease: OSReleases.text("Debian GNU/Linux 12"))
+        var disk = MemoryDisk()
+        disk.put("\(Endpoint.routeLocalnet)=1\n", at: "/etc/sysctl.d/10-x.conf")
+        #expect(try disk.facts(host).routeLocalnetWithoutUs == nil)
+        try disk.apply(Wish(settings: settings([.bridge]), backend: .nftables), host)
+        #expect(try disk.facts(host).routeLocalnetWithoutUs == "1")
+        disk.files["/etc/sysctl.d/10-x.conf"] = nil
+        #expect(try disk.facts(host).routeLocalnetWithoutUs == "0")
+    }
+}

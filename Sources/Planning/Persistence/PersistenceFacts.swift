@@ -73,6 +73,18 @@ package struct PersistenceFacts: Sendable {
         return SysctlFiles.last(Endpoint.routeLocalnet, in: sysctlFiles, without: HostPath.sysctl)?.value ?? "0"
     }
 
+    /// The files that set kernel parameters, with ours in its place among them whether it is there yet or not.
+    var sysctlFilesWithOurs: [(path: String, contents: FileContents)] {
+        if sysctlFiles.contains(where: { $0.path == HostPath.sysctl }) { return sysctlFiles }
+        let name = { (path: String) in path.split(separator: "/").last ?? "" }
+        let next = sysctlFiles.firstIndex { file in
+            file.path == HostPath.sysctlFile || name(file.path) > name(HostPath.sysctl)
+        }
+        var files = sysctlFiles
+        files.insert((HostPath.sysctl, FileContents(text: SysctlFiles.text, mode: 0o644)), at: next ?? files.endIndex)
+        return files
+    }
+
     func contents(_ path: String) -> FileContents? { files.first { $0.path == path }?.contents }
 
     func service(_ name: String) -> Service { services.first { $0.name == name }?.state ?? .absent }

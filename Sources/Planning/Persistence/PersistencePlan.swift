@@ -187,7 +187,7 @@ package struct PersistencePlan: Sendable {
         if choice.mechanism == .systemd, facts.distribution == nil {
             notes.append("persisted with systemd: \(choice.reason)")
         }
-        if plan.needsRouteLocalnet, let other = SysctlFiles.last(Endpoint.routeLocalnet, in: facts.sysctlFiles),
+        if plan.needsRouteLocalnet, let other = SysctlFiles.last(Endpoint.routeLocalnet, in: facts.sysctlFilesWithOurs),
             other.path != HostPath.sysctl, other.value != "1"
         {
             notes.append(

@@ -39,6 +39,7 @@ struct ChangeLine {
         case .folder(let path): return [ChangeLine(sign: .add, text: path + "/", why: nil)]
         case .emptyFolder(let path):
             return [ChangeLine(sign: .remove, text: path + "/", why: "it was not there before")]
+        case .obstacle(let obstacle): return [line(of: obstacle)]
         case .service(let action):
             let sign: Sign =
                 switch action.verb {
@@ -104,12 +105,14 @@ struct ChangeLine {
             }
     }
 
+    private static func line(of obstacle: Obstacle) -> ChangeLine {
+        ChangeLine(sign: .alter, text: obstacle.what, why: "only its owner can take it away: \(obstacle.advice)")
+    }
+
     private static func structure(_ change: Change) -> ChangeLine? {
         switch change {
         case .repair(let text): ChangeLine(sign: .alter, text: text, why: "the table is made anew")
-        case .obstacle(let obstacle):
-            ChangeLine(
-                sign: .alter, text: obstacle.what, why: "only its owner can take it away: \(obstacle.advice)")
+        case .obstacle(let obstacle): line(of: obstacle)
         default: nil
         }
     }

@@ -92,10 +92,7 @@ package struct Tool {
             }
             return try finish(decision, request, command, engine, notes)
         case .remove:
-            let decision = try engine.carryOut(readsDisk: request.readsDisk, until: deadline) {
-                observed throws(Failure) in
-                try Decision(removing: observed)
-            }
+            let decision = try engine.carryOut(readsDisk: request.readsDisk, until: deadline) { Decision(removing: $0) }
             return try finish(decision, request, command, engine, [])
         }
     }

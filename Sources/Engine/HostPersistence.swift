@@ -27,6 +27,7 @@ extension Host {
         switch step {
         case .folder(let path): try files.makeFolder(path, mode: 0o755)
         case .emptyFolder(let path): try files.removeEmptyFolder(path)
+        case .obstacle: break
         case .file(let change): try put(change.after, at: change.path)
         case .service(let action): try perform(action)
         }
@@ -43,6 +44,7 @@ extension Host {
         case .emptyFolder(let path):
             try files.makeFolder(path, mode: 0o755)
             return false
+        case .obstacle: return false
         case .file(let change):
             if try files.read(change.path)?.bytes == change.before?.bytes { return false }
             try put(change.before, at: change.path)

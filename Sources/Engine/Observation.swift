@@ -68,9 +68,10 @@ package struct Decision: Sendable {
 
     /// What stands in our tables and only its owner can take away.
     package var obstacles: [Obstacle] {
-        changes.flatMap(\.changes).compactMap { change in
-            if case .obstacle(let obstacle) = change { obstacle } else { nil }
+        let inKernel = changes.flatMap(\.changes).compactMap { change in
+            if case .obstacle(let obstacle) = change { obstacle } else { nil as Obstacle? }
         }
+        return inKernel + persistence.obstacles
     }
 
     /// The number of differences.
@@ -100,10 +101,10 @@ package struct Decision: Sendable {
     }
 
     /// What taking everything back asks for on this host.
-    package init(removing observed: Observation) throws(Failure) {
+    package init(removing observed: Observation) {
         let choice = BackendChoice.holding(observed.nftables, observed.iptables)
         self.init(
-            choice: choice, plan: .empty(choice.backend), persistence: try PersistencePlan(removing: observed.disk),
+            choice: choice, plan: .empty(choice.backend), persistence: PersistencePlan(removing: observed.disk),
             observed: observed)
     }
 

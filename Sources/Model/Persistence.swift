@@ -121,4 +121,6 @@ package enum PersistenceStep: Hashable, Sendable {
     case emptyFolder(String)
     case file(FileChange)
     case service(ServiceAction)
+    /// Something of somebody else's that is in the way; nothing is done while it is there.
+    case obstacle(Obstacle)
 }

@@ -123,7 +123,7 @@ struct JSONReportTests {
 
     @Test("of remove name no modes and no backend")
     func remove() throws {
-        let decision = try Decision(removing: try Scene.matching())
+        let decision = Decision(removing: try Scene.matching())
         var request = Request()
         request.command = .remove
         let answer = try Answer(JSONReport.changes(decision, request: request, command: .remove, notes: decision.notes))

@@ -49,7 +49,7 @@ struct TextReportTests {
         let raised = try #require(apply.firstRange(of: "sysctl -w"))
         let added = try #require(apply.firstRange(of: "localhost guard"))
         #expect(added.lowerBound < raised.lowerBound)
-        let decision = try Decision(removing: try Scene.matching())
+        let decision = Decision(removing: try Scene.matching())
         let remove = plain.changes(decision, request: Scene.request(.remove), command: .remove)
         #expect(remove.hasPrefix("~ sysctl -w net.ipv4.conf.all.route_localnet=0\n"))
     }

@@ -48,7 +48,7 @@ struct FakeHost {
     @discardableResult
     func remove(wait: Int = 5) throws -> Decision {
         try engine.carryOut(readsDisk: false, until: Deadline(seconds: wait)) { observed throws(Failure) in
-            try Decision(removing: observed)
+            Decision(removing: observed)
         }
     }
 }

@@ -91,6 +91,61 @@ struct ImageTests {
         #expect(try image.snapshot() == before)
     }
 
+    /// A file in the way, and what must be said of it.
+    struct InTheWay: Sendable, CustomTestStringConvertible {
+        let path: String
+        let text: String
+        let message: String
+        var testDescription: String { message }
+    }
+
+    @Test(
+        "a file that cannot be changed: verify and diff exit 1 and apply 2, with its name and line; nothing is touched",
+        arguments: [
+            InTheWay(
+                path: "/etc/sysconfig/iptables", text: "*filter\r\nCOMMIT\r\n",
+                message: "/etc/sysconfig/iptables: line 1 ends with a carriage return"),
+            InTheWay(
+                path: "/etc/sysconfig/iptables", text: "*filter\n-A INPUT -j DROP\n",
+                message: "/etc/sysconfig/iptables: table filter, begun in line 1, has no COMMIT"),
+            InTheWay(
+                path: "/etc/sysconfig/ip6tables", text: "-A INPUT -j DROP\n",
+                message: "/etc/sysconfig/ip6tables: line 1 is outside a table"),
+        ])
+    func inTheWay(_ this: InTheWay) throws {
+        let image = try HostImage(Self.amazonLinux2, usesRulesFiles: true)
+        try image.root.write(this.text, to: this.path)
+        let before = try image.snapshot()
+        for (command, status) in [("diff", 1), ("verify", 1), ("apply", 2)] as [(String, CInt)] {
+            let result = try image.netsetup([command, "--mode", "bridge"])
+            #expect(result.status == status, "\(command)")
+            #expect((result.output + result.errors).contains(this.message), "\(result.output)\(result.errors)")
+            #expect(try image.snapshot() == before)
+        }
+    }
+
+    @Test("a unit that somebody edited: set aside once, and back after remove; twice, only a person can tell")
+    func editedUnit() throws {
+        let path = "/etc/systemd/system/ecs-netsetup.service"
+        let image = try HostImage(Self.amazonLinux2)
+        try image.root.write("[Service]\n# mine\n", to: path)
+        let before = try image.snapshot()
+        let applied = try image.netsetup(["apply", "--mode", "bridge"])
+        #expect(applied.status == 0 && applied.errors.contains("was there with other contents"), "\(applied.errors)")
+        try image.root.write("[Service]\n# mine again\n", to: path)
+        let edited = try image.snapshot()
+        #expect(try image.netsetup(["verify"]).status == 1)
+        let refused = try image.netsetup(["apply"])
+        #expect(refused.status == 2 && refused.errors.contains("\(path).before-ecs-netsetup"), "\(refused.errors)")
+        #expect(try image.snapshot() == edited)
+        let removed = try image.netsetup(["remove"])
+        #expect(removed.errors.contains("\(path) stays: somebody changed it since"), "\(removed.errors)")
+        #expect(image.root.read(path) == "[Service]\n# mine again\n")
+        #expect(
+            try image.snapshot().filter { !$0.path.contains("ecs-netsetup.service") }
+                == before.filter { $0.path != path })
+    }
+
     @Test("legacy Amazon Linux with its scripts switched off: the image's own chkconfig is run, in the image")
     func chkconfig() throws {
         guard getuid() == 0 else { return }

@@ -37,6 +37,8 @@ struct DesiredFile {
 /// What has to be done to one file, and what is known of it then.
 struct FilePlan {
     var changes: [FileChange] = []
+    /// What somebody else has to take away first; nil where nothing is in the way.
+    var obstacle: Obstacle?
     /// What the record says of the file afterwards; nil where nothing of ours is in it.
     var record: Record.File?
     /// What the user should know, a sentence each.
@@ -47,12 +49,12 @@ struct FilePlan {
 struct FilePlanner {
     let facts: PersistenceFacts
 
-    func plan(_ desired: DesiredFile) throws(Failure) -> FilePlan {
+    func plan(_ desired: DesiredFile) -> FilePlan {
         switch desired.contents {
-        case .whole(let text): try WholeFilePlanner(facts).plan(desired, text)
+        case .whole(let text): WholeFilePlanner(facts).plan(desired, text)
         case .assignments(let values, let header, let takesBackOthers):
             AssignmentPlanner(facts).plan(desired, values, header, takesBackOthers: takesBackOthers)
-        case .rules(let rules, let isRestored): try RulesFilePlanner(facts).plan(desired, rules, isRestored)
+        case .rules(let rules, let isRestored): RulesFilePlanner(facts).plan(desired, rules, isRestored)
         }
     }
 
@@ -72,6 +74,15 @@ extension PersistenceFacts {
     /// The change that removes a file, if it is there.
     func removal(of path: String, why: String) -> [FileChange] {
         contents(path).map { [FileChange(path: path, before: $0, after: nil, why: why)] } ?? []
+    }
+
+    /// What keeps a file from being set aside: other contents that were set aside before; nil where nothing does.
+    func obstacle(toSettingAside path: String, _ contents: FileContents) -> Obstacle? {
+        let backup = HostPath.backup(of: path)
+        guard let other = self.contents(backup), other.bytes != contents.bytes else { return nil }
+        return Obstacle(
+            "\(path) was changed by somebody, and \(backup), where it would be kept, exists already",
+            advice: "move \(path) or \(backup) away")
     }
 
     /// The change that keeps a file's contents beside it, if they are not there yet.

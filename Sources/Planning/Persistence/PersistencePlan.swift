@@ -33,6 +33,13 @@ package struct PersistencePlan: Sendable {
     /// Whether the agent has to read its configuration again.
     package private(set) var changesAgentConfiguration = false
 
+    /// What only its owner can take away, and what keeps everything from being done.
+    package var obstacles: [Obstacle] {
+        steps.compactMap { step in
+            if case .obstacle(let obstacle) = step { obstacle } else { nil }
+        }
+    }
+
     /// Whether the disk is as desired.
     package var isFulfilled: Bool { steps.isEmpty && !isRecordNew }
 
@@ -60,46 +67,44 @@ package struct PersistencePlan: Sendable {
         self.init(choice: choice, record: Record())
         let files = DesiredFiles(
             settings: settings, saved: saved, plan: plan, facts: facts, mechanism: choice.mechanism)
-        try build(files, facts)
+        build(files, facts)
         isRecordNew = record != facts.record
         notes += Self.notes(choice, settings, plan, facts)
     }
 
     /// The plan that takes everything back.
-    package init(removing facts: PersistenceFacts) throws(Failure) {
+    package init(removing facts: PersistenceFacts) {
         self.init(choice: nil, record: Record())
-        try build(DesiredFiles(), facts)
+        build(DesiredFiles(), facts)
         isRecordNew = !facts.record.isEmpty
     }
 
-    private mutating func build(_ desired: DesiredFiles, _ facts: PersistenceFacts) throws(Failure) {
+    private mutating func build(_ desired: DesiredFiles, _ facts: PersistenceFacts) {
         record.folders = facts.record.folders
         record.services = facts.record.services
         // The parameter first: it must not be set at boot by a file whose guard is not.
         if desired.sysctl == nil { takeBack([HostPath.sysctl], facts) }
-        for file in [desired.settings].compactMap(\.self) + desired.mechanism { try add(file, facts) }
+        for file in [desired.settings].compactMap(\.self) + desired.mechanism { add(file, facts) }
         enable(desired.services, facts)
         let kept = Set(desired.all.map(\.path) + [HostPath.sysctl])
         let stale = facts.record.paths.filter { !kept.contains($0) }
         disable(allBut: desired.services, facts)
         takeBack(stale, facts)
-        if let file = desired.sysctl { try add(file, facts) }
-        if let file = desired.agent { try add(file, facts) }
+        if let file = desired.sysctl { add(file, facts) }
+        if let file = desired.agent { add(file, facts) }
         removeFolders(facts)
         record.files.sort { $0.path < $1.path }
     }
 
     // MARK: Files
 
-    private mutating func add(_ file: DesiredFile, _ facts: PersistenceFacts) throws(Failure) {
-        let plan = try FilePlanner(facts: facts).plan(file)
+    private mutating func add(_ file: DesiredFile, _ facts: PersistenceFacts) {
+        let plan = FilePlanner(facts: facts).plan(file)
         if !plan.changes.isEmpty { makeFolders(above: file.path, facts) }
         take(plan, path: file.path, facts)
-        let isThere = facts.contents(file.path) != nil
-        findings.append(
-            Finding(
-                title: file.path, problem: plan.changes.isEmpty ? nil : isThere ? "differs" : "is missing",
-                why: file.why))
+        let difference = facts.contents(file.path) == nil ? "is missing" : "differs"
+        let problem = plan.obstacle?.what ?? (plan.changes.isEmpty ? nil : difference)
+        findings.append(Finding(title: file.path, problem: problem, why: file.why))
         if let recorded = plan.record { record.files.append(recorded) }
     }
 
@@ -115,7 +120,8 @@ package struct PersistencePlan: Sendable {
     }
 
     private mutating func take(_ plan: FilePlan, path: String, _ facts: PersistenceFacts) {
-        steps += plan.changes.map(PersistenceStep.file)
+        steps +=
+            plan.changes.map(PersistenceStep.file) + [plan.obstacle].compactMap(\.self).map(PersistenceStep.obstacle)
         notes += plan.notes
         if plan.changes.isEmpty { return }
         if path == HostPath.agentConfiguration { changesAgentConfiguration = true }

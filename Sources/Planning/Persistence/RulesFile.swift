@@ -54,7 +54,7 @@ struct RulesFile {
             func refuse(_ why: String) -> Failure {
                 Failure(
                     .trouble, "cannot put rules into \(path): line \(index + 1) \(why)",
-                    advice: "iptables-restore would refuse the whole file at boot; mend that line first")
+                    advice: "mend that line, as iptables-restore would refuse the whole file at boot")
             }
             let text = TextLines.text(line)
             if text.hasSuffix("\r") { throw refuse("ends with a carriage return") }
@@ -78,7 +78,7 @@ struct RulesFile {
             throw Failure(
                 .trouble,
                 "cannot put rules into \(path): table \(opened.table), begun in line \(opened.number), has no COMMIT",
-                advice: "iptables-restore would refuse the whole file at boot; mend it first")
+                advice: "mend it, as iptables-restore would refuse the whole file at boot")
         }
     }
 

@@ -6,7 +6,17 @@ struct RulesFilePlanner {
 
     init(_ facts: PersistenceFacts) { self.facts = facts }
 
-    func plan(_ desired: DesiredFile, _ rules: [Rule], _ isRestored: Bool) throws(Failure) -> FilePlan {
+    func plan(_ desired: DesiredFile, _ rules: [Rule], _ isRestored: Bool) -> FilePlan {
+        do throws(Failure) {
+            return try merge(rules, into: desired, isRestored)
+        } catch {
+            return FilePlan(
+                obstacle: Obstacle(error.subject, advice: error.advice ?? "mend the file"),
+                record: facts.record.file(desired.path))
+        }
+    }
+
+    private func merge(_ rules: [Rule], into desired: DesiredFile, _ isRestored: Bool) throws(Failure) -> FilePlan {
         let recorded = facts.record.file(desired.path)
         let current = facts.contents(desired.path)
         let present = try RulesFile(current?.bytes ?? [], path: desired.path)
@@ -21,11 +31,8 @@ struct RulesFilePlanner {
         var plan = FilePlan(record: Record.File(path: desired.path, origin: origin, treatment: .rules))
         if merged == current?.bytes { return plan }
         if let current, isUntouched {
-            if let other = facts.contents(HostPath.backup(of: desired.path)), other.bytes != current.bytes, setsAside {
-                throw Failure(
-                    .trouble,
-                    "cannot set \(desired.path) aside: \(HostPath.backup(of: desired.path)) exists already",
-                    advice: "move one of them away and try again")
+            if setsAside, let obstacle = facts.obstacle(toSettingAside: desired.path, current) {
+                return FilePlan(obstacle: obstacle, record: recorded)
             }
             plan.changes = facts.backup(of: desired.path, current)
         }

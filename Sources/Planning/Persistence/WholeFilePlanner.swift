@@ -6,7 +6,7 @@ struct WholeFilePlanner {
 
     init(_ facts: PersistenceFacts) { self.facts = facts }
 
-    func plan(_ desired: DesiredFile, _ text: String) throws(Failure) -> FilePlan {
+    func plan(_ desired: DesiredFile, _ text: String) -> FilePlan {
         let wanted = FileContents(text: text, mode: desired.mode)
         let recorded = facts.record.file(desired.path)
         let earlier = Self.digests(recorded)
@@ -27,10 +27,8 @@ struct WholeFilePlanner {
             return FilePlan(changes: [change], record: known(recorded.origin))
         }
         let backup = HostPath.backup(of: desired.path)
-        if let other = facts.contents(backup), other.bytes != current.bytes {
-            throw Failure(
-                .trouble, "cannot replace \(desired.path): somebody changed it, and \(backup) exists already",
-                advice: "move one of them away and try again")
+        if let obstacle = facts.obstacle(toSettingAside: desired.path, current) {
+            return FilePlan(obstacle: obstacle, record: recorded)
         }
         return FilePlan(
             changes: facts.backup(of: desired.path, current) + [change], record: known(.setAside),

@@ -127,8 +127,9 @@ struct RulesFilePlannerTests {
     @Test("one that cannot be read is refused before anything is done, and left alone by remove")
     func unreadable() throws {
         var disk = disk(enabled: Self.units, [Self.v4: "*nat\n"])
-        let failure = try #require(throws: Failure.self) { try disk.plan(wish([.host]), Self.host) }
-        #expect(failure.subject.contains("\(Self.v4): table nat, begun in line 1, has no COMMIT"))
+        let obstacles = try disk.plan(wish([.host]), Self.host).obstacles
+        #expect(
+            obstacles.map(\.what) == ["cannot put rules into \(Self.v4): table nat, begun in line 1, has no COMMIT"])
         disk.files[Self.v4] = nil
         try disk.apply(wish([.host]), Self.host)
         disk.put("*nat\n", at: Self.v4)
@@ -141,8 +142,8 @@ struct RulesFilePlannerTests {
     func otherBackup() throws {
         let backup = HostPath.backup(of: Self.v4)
         let disk = disk([Self.v4: Self.stock, backup: "other"])
-        let failure = try #require(throws: Failure.self) { try disk.plan(wish([.host]), Self.host) }
-        #expect(failure.subject == "cannot set \(Self.v4) aside: \(backup) exists already")
+        let obstacles = try disk.plan(wish([.host]), Self.host).obstacles
+        #expect(obstacles.count == 1 && obstacles[0].what.contains("\(backup), where it would be kept, exists already"))
     }
 }
 
@@ -212,8 +213,8 @@ struct WholeFilePlannerTests {
         var disk = MemoryDisk()
         disk.put("x\n", at: Self.path)
         disk.put("z\n", at: HostPath.backup(of: Self.path))
-        let failure = try #require(throws: Failure.self) { try disk.plan(Self.wish, Self.host) }
-        #expect(failure.subject.contains("\(HostPath.backup(of: Self.path)) exists already"))
+        let obstacles = try disk.plan(Self.wish, Self.host).obstacles
+        #expect(obstacles.count == 1 && obstacles[0].what.contains(HostPath.backup(of: Self.path)))
     }
 
     @Test("a packaged unit is not written, only enabled")

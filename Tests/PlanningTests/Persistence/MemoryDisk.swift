@@ -79,6 +79,7 @@ struct MemoryDisk: Equatable {
     /// Does a step. Refuses what a real disk would.
     mutating func perform(_ step: PersistenceStep) {
         switch step {
+        case .obstacle(let obstacle): mistakes.append("not to be done: \(obstacle.what)")
         case .folder(let path):
             if let above = HostPath.folders(above: path).last, !folders.contains(above) {
                 mistakes.append("no folder for \(path)")
@@ -148,7 +149,7 @@ extension MemoryDisk {
     @discardableResult
     mutating func remove(_ host: Host, killedAfter count: Int? = nil) throws(Failure) -> PersistencePlan {
         let facts = try facts(host)
-        let plan = try PersistencePlan(removing: facts)
+        let plan = PersistencePlan(removing: facts)
         carryOut(plan, earlier: facts.record, killedAfter: count)
         return plan
     }

@@ -220,7 +220,7 @@ struct PersistencePropertyTests {
             guard let scene = Scene(number, &random), let last = scene.wishes.last else { continue }
             var before = scene.original
             for wish in scene.wishes { try before.apply(wish, scene.host) }
-            let steps = try PersistencePlan(removing: before.facts(scene.host)).steps.count
+            let steps = PersistencePlan(removing: try before.facts(scene.host)).steps.count
             for count in 0...steps {
                 var killed = before
                 try killed.remove(scene.host, killedAfter: count)

@@ -31,10 +31,11 @@ struct RulesFilePlanner {
         var plan = FilePlan(record: Record.File(path: desired.path, origin: origin, treatment: .rules))
         if merged == current?.bytes { return plan }
         if let current, isUntouched {
-            if setsAside, let obstacle = facts.obstacle(toSettingAside: desired.path, current) {
+            if setsAside || recorded == nil, let obstacle = facts.obstacle(toSettingAside: desired.path, current) {
                 return FilePlan(obstacle: obstacle, record: recorded)
             }
-            plan.changes = facts.backup(of: desired.path, current)
+            // What was set aside before stays there; what is in the file now stays in it.
+            if setsAside || recorded?.origin != .setAside { plan.changes = facts.backup(of: desired.path, current) }
         }
         plan.changes.append(
             FileChange(
@@ -60,6 +61,9 @@ struct RulesFilePlanner {
         let path = recorded.path
         let backup = HostPath.backup(of: path)
         guard let current = facts.contents(path) else {
+            if recorded.origin == .setAside, facts.contents(backup) != nil {
+                return FilePlan(notes: ["\(path) is gone; what was in it before apply stays in \(backup)"])
+            }
             return FilePlan(changes: facts.removal(of: backup, why: "\(path) is gone"))
         }
         let stripped: [UInt8]

@@ -144,6 +144,30 @@ struct RulesFilePlannerTests {
         let disk = disk([Self.v4: Self.stock, backup: "other"])
         let obstacles = try disk.plan(wish([.host]), Self.host).obstacles
         #expect(obstacles.count == 1 && obstacles[0].what.contains("\(backup), where it would be kept, exists already"))
+        // Nor does keeping one that is restored already.
+        var enabled = disk
+        enabled.enabled = Self.units
+        #expect(try enabled.plan(wish([.host]), Self.host).obstacles.count == 1)
+    }
+
+    @Test("what was set aside stays in its backup where somebody replaced or deleted the file since")
+    func replaced() throws {
+        let backup = HostPath.backup(of: Self.v4)
+        var disk = disk([Self.v4: Self.stock])
+        try disk.apply(wish([.host]), Self.host)
+        var deleted = disk
+        deleted.files[Self.v4] = nil
+        #expect(
+            try deleted.remove(Self.host).notes == [
+                "\(Self.v4) is gone; what was in it before apply stays in \(backup)"
+            ])
+        #expect(deleted.text(backup) == Self.stock)
+        disk.put("*filter\n-A INPUT -j ACCEPT\nCOMMIT\n", at: Self.v4)
+        try disk.apply(wish([.host]), Self.host)
+        #expect(disk.text(backup) == Self.stock)
+        try disk.remove(Self.host)
+        #expect(disk.text(Self.v4) == "*filter\n-A INPUT -j ACCEPT\nCOMMIT\n")
+        #expect(disk.text(backup) == Self.stock)
     }
 }
 

@@ -181,6 +181,76 @@ struct PersistencePropertyTests {
         PropertySeed.tell("hosts", cases: walked)
     }
 
+    /// What somebody else may do to a host in between: write into files, replace them, enable and disable services.
+    private func meddle(
+        _ disk: inout MemoryDisk, _ host: MemoryDisk.Host, _ number: inout Int, _ random: inout SplitMix64
+    ) {
+        for service in host.installed.sorted() where random.chance(20) {
+            if disk.enabled.remove(service) == nil { disk.enabled.insert(service) }
+        }
+        for path in HostPath.sysconfigRules + HostPath.persistentRules + Self.assignmentFiles {
+            if random.chance(10) { disk.files[path] = nil }
+            let isNew = random.chance(15)
+            guard isNew || disk.files[path] != nil else { continue }
+            let isRules = !Self.assignmentFiles.contains(path)
+            var bytes = disk.files[path]?.bytes ?? []
+            if isNew {
+                bytes = isRules ? AnyRulesFile.bytes(&random) : AnyAssignments.bytes(["A", "B"], &random)
+            }
+            var lines: [[UInt8]] = []
+            for line in TextLines(bytes).lines {
+                if random.chance(20) {
+                    number += 1
+                    let stranger =
+                        isRules ? AnyRulesFile.stranger(number, &random) : AnyAssignments.stranger(number, &random)
+                    lines.append(stranger + [0x0a])
+                }
+                lines.append(line)
+            }
+            disk.put(Array(lines.joined()), at: path)
+        }
+    }
+
+    private static let assignmentFiles = [HostPath.agentConfiguration, HostPath.settings]
+
+    /// The lines of strangers in a file, and in its backup unless that is a copy of what the file kept.
+    private func strangers(_ disk: MemoryDisk, _ host: MemoryDisk.Host, _ path: String) throws -> Set<String> {
+        let origin = try disk.facts(host).record.file(path)?.origin
+        let paths = origin == nil || origin == .setAside ? [path, HostPath.backup(of: path)] : [path]
+        let lines = paths.flatMap { TextLines(disk.files[$0]?.bytes ?? []).lines }
+        return Set(lines.map(TextLines.text).filter { $0.lowercased().contains("stranger") })
+    }
+
+    @Test("whatever somebody else does in between, no line of theirs is lost, and nothing of ours is left")
+    func meddledHosts() throws {
+        let cases = PropertySeed.cases(500)
+        var random = PropertySeed.generator(9)
+        var (walked, number) = (0, 0)
+        for index in 0..<cases {
+            let host = AnyHost.host(&random)
+            var disk = AnyHost.disk(host, &random)
+            for turn in 0...Int.random(in: 2...5, using: &random) {
+                meddle(&disk, host, &number, &random)
+                let before = disk
+                if turn == 5 || random.chance(25) {
+                    try disk.remove(host)
+                    #expect(disk.record == nil)
+                } else if (try? disk.apply(AnyHost.wish(&random), host)) == nil {
+                    // Refused, and nothing was done.
+                    #expect(disk.differences(from: before) == [], "case \(index)")
+                    continue
+                }
+                walked += 1
+                #expect(disk.mistakes.isEmpty, "case \(index)")
+                for path in HostPath.managed {
+                    let lost = try strangers(before, host, path).subtracting(strangers(disk, host, path))
+                    #expect(lost.isEmpty, "case \(index) turn \(turn) \(path)")
+                }
+            }
+        }
+        PropertySeed.tell("meddled hosts", cases: walked)
+    }
+
     @Test("a plan that is interrupted after any of its steps can be done again, done otherwise, or taken back")
     func interrupted() throws {
         let cases = PropertySeed.cases(60)

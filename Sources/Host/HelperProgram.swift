@@ -39,7 +39,9 @@ struct HelperProgram {
         while unsafe waitpid(child, &status, 0) < 0, errno == EINTR {}
         if !isEnded { throw .system("cannot wait for", source: shown, errno: ETIMEDOUT) }
         guard status == 0 else {
-            let said = text.split(separator: "\n").last.map { ": \($0)" } ?? ""
+            let lines = text.split(separator: "\n")
+            // systemctl goes on after what failed, and then tells of other things.
+            let said = (lines.last { $0.hasPrefix("Failed to ") } ?? lines.last).map { ": \($0)" } ?? ""
             let outcome = status & 0x7f == 0 ? "status \((status >> 8) & 0xff)" : "signal \(status & 0x7f)"
             throw Failure(.trouble, "\(shown) failed with \(outcome)\(said)", advice: "run it by hand to see why")
         }

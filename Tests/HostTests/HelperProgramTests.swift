@@ -12,12 +12,18 @@ struct HelperProgramTests {
         #expect(HelperProgram.find(among: []) == nil)
     }
 
-    @Test("that fail are told with their status or signal and the last line of what they said")
+    @Test("that fail are told with their status or signal and the line that says why, else the last one")
     func fails() throws {
         let status = try #require(throws: Failure.self) {
             try HelperProgram.run(["/bin/sh", "-c", "echo first; echo last >&2; exit 3"])
         }
         #expect(status.subject.hasSuffix("exit 3 failed with status 3: last"))
+        let reason = try #require(throws: Failure.self) {
+            try HelperProgram.run([
+                "/bin/sh", "-c", "echo 'Failed to do it: no'; echo 'Created something else.'; exit 1",
+            ])
+        }
+        #expect(reason.subject.hasSuffix("failed with status 1: Failed to do it: no"))
         let signal = try #require(throws: Failure.self) { try HelperProgram.run(["/bin/sh", "-c", "kill -9 $$"]) }
         #expect(signal.subject.hasSuffix("failed with signal 9"))
         let missing = try #require(throws: Failure.self) { try HelperProgram.run(["/no/such"]) }

@@ -29,8 +29,16 @@ extension Host {
         case .emptyFolder(let path): try files.removeEmptyFolder(path)
         case .obstacle: break
         case .file(let change): try put(change.after, at: change.path)
-        case .service(let action): try perform(action)
+        case .service(let action): try carryOut(action)
         }
+    }
+
+    /// Does something to a service. Of our own unit, takes away the folders that systemctl made for links and, killed,
+    /// made no link in; those that it gets empty it removes itself.
+    private func carryOut(_ action: ServiceAction) throws(Failure) {
+        try perform(action)
+        guard action.verb == .disable, action.service == HostPath.unitName else { return }
+        for folder in SystemdUnit.linkFolders { try files.removeEmptyFolder(folder) }
     }
 
     /// Takes one step on disk back.
@@ -51,7 +59,7 @@ extension Host {
             return true
         case .service(let action):
             guard let inverse = action.inverse else { return false }
-            try perform(inverse)
+            try carryOut(inverse)
             return action.isLasting
         }
     }

@@ -60,6 +60,10 @@ struct PersistenceFactsReader {
             facts.services.append((name, .init(isInstalled: state.isInstalled, isEnabled: state.isEnabled)))
         }
         facts.isUnitPackaged = try host.isUnitPackaged(HostPath.unitName)
+        // A package's unit may want other links.
+        if !facts.isUnitPackaged {
+            for link in SystemdUnit.links where try !host.files.exists(link) { facts.hasAllUnitLinks = false }
+        }
         facts.hasSystemd = try host.isImage ? hasSystemdInImage() : host.isBootedBySystemd
         for manager in [ServiceManager.systemctl, .chkconfig] where try host.program(of: manager) != nil {
             facts.managers.append(manager)

@@ -39,7 +39,7 @@ extension Live {
         }
 
         private static let names = [
-            "write", "openat", "unlinkat", "mkdirat", "rename", "renameat", "renameat2", "fsync", "fchmod", "fchown",
+            "write", "openat", "unlinkat", "mkdirat", "?rename", "renameat", "renameat2", "fsync", "fchmod", "fchown",
         ]
 
         /// The calls of a run that nothing interrupts.
@@ -68,18 +68,69 @@ extension Live {
             let before = try image.now
             let calls = try calls(image, walk.arguments(mechanism))
             let after = try image.now
-            let scene = Scene(image: image, mechanism: mechanism, walk: walk, before: before, after: after)
+            var scene = Scene(image: image, mechanism: mechanism, walk: walk, before: before, after: after)
             try #require(before != after)
-            var errors = 0
+            let errors = ["ENOSPC", "EIO", "EROFS"]
             for (index, call) in calls.enumerated() {
                 try scene.kill(at: call)
-                for error in [["ENOSPC", "EIO", "EROFS"][index % 3]] {
-                    try scene.fail(at: call, with: error)
-                    errors += 1
-                }
+                try scene.fail(at: call, with: errors[index % errors.count])
             }
-            let kinds = Set(calls.map(\.name)).sorted().joined(separator: ", ")
-            print("\(mechanism), \(walk.rawValue): \(calls.count) kills and \(errors) errors at calls of \(kinds)")
+            let kinds = Dictionary(grouping: calls, by: \.name)
+            var lasting = 0
+            for (index, call) in kinds.values.flatMap({ $0.enumerated().filter { $0.offset % 4 == 0 } }).enumerated() {
+                try scene.failFromNowOn(at: call.element, with: errors[index % errors.count])
+                lasting += 1
+            }
+            print(
+                "\(mechanism), \(walk.rawValue): at each of \(calls.count) calls a kill and one of",
+                "\(errors.joined(separator: ", ")) in turn, at a sample of \(lasting) an error that lasts;",
+                "calls of \(kinds.keys.sorted().joined(separator: ", "))")
+        }
+
+        @Test(
+            "systemctl fails or is killed: it is told and undone", .enabled(if: Self.hasSystemctl, "needs systemctl"),
+            arguments: [Walk.first, .remove])
+        func systemctl(_ walk: Walk) throws {
+            let image = try InterruptedImage()
+            let original = try image.now
+            try image.require(Walk.first.arguments("systemd"))
+            let applied = try image.now
+            let (before, after) = walk == .first ? (original, applied) : (applied, original)
+            let scene = Scene(image: image, mechanism: "systemd", walk: walk, before: before, after: after)
+            let faults = ["signal=KILL", "error=ENOSPC", "error=EROFS"]
+            let links = Self.links(in: applied)
+            for link in links { for fault in faults { try scene.failSystemctl(at: link, fault) } }
+            print("systemctl, \(walk.rawValue): \(links.count * faults.count) kills and errors at its links")
+        }
+
+        /// The links that enable our unit.
+        private static func links(in tree: TreeSnapshot) -> [String] {
+            tree.entries.keys.filter { $0.hasSuffix(".wants/ecs-netsetup.service") }.sorted()
+        }
+
+        private static let hasSystemctl = unsafe access("/usr/bin/systemctl", X_OK) == 0
+
+        @Test(
+            "where the machine stopped while systemctl made links, the next run makes the others",
+            .enabled(if: Self.hasSystemctl, "needs systemctl"))
+        func someLinks() throws {
+            let image = try InterruptedImage()
+            let apply = Walk.first.arguments("systemd")
+            try image.require(apply)
+            let after = try image.now
+            let links = Self.links(in: after)
+            #expect(links.count == 8)
+            for link in links {
+                guard unsafe unlink(image.tree + link) == 0 else { throw LaboratoryError("unlink \(link) failed") }
+                #expect(try image.netsetup(["verify"]).status == 1)
+                try image.require(apply)
+                #expect(try after.differences(to: image.now) == [])
+            }
+            // Where few of them are there, they are taken back all the same.
+            for link in links.dropFirst() { _ = unsafe unlink(image.tree + link) }
+            try image.require(["remove"])
+            let left = image.original.differences(to: try image.now).filter { !$0.contains(".wants: is there now") }
+            #expect(left == [])
         }
     }
 }
@@ -92,25 +143,45 @@ private struct Scene {
     let before: TreeSnapshot
     let after: TreeSnapshot
 
+    /// Trees that the next runs were seen to go on from.
+    private var recovered: Set<TreeSnapshot> = []
+
+    init(
+        image: InterruptedImage, mechanism: String, walk: Live.InterruptionTests.Walk, before: TreeSnapshot,
+        after: TreeSnapshot
+    ) {
+        self.image = image
+        self.mechanism = mechanism
+        self.walk = walk
+        self.before = before
+        self.after = after
+    }
+
     private typealias Call = Live.InterruptionTests.Call
 
     private var arguments: [String] { walk.arguments(mechanism) }
 
     /// Runs the command with something done to it at a call.
-    private func interrupt(at call: Call, _ fault: String) throws -> ProgramResult {
+    private func interrupt(
+        at call: Call, _ fault: String, isLasting: Bool = false
+    ) throws -> ProgramResult {
         try before.restore(to: image.tree)
-        let options = ["-e", "trace=\(call.name)", "-e", "inject=\(call.name):\(fault):when=\(call.number)"]
-        let (result, lines) = try image.trace(options, arguments)
-        try #require(
-            lines.contains { $0.contains("(INJECTED)") || $0.contains("killed by SIGKILL") },
-            "nothing was injected at \(call)")
+        let when = "\(call.number)\(isLasting ? "+" : "")"
+        let inject = ["-e", "trace=\(call.name)", "-e", "inject=\(call.name):\(fault):when=\(when)"]
+        // Four times as fast, but strace injects no signals then, and it follows systemctl, which is not meant here.
+        let isFast = mechanism != "systemd" && fault.hasPrefix("error")
+        let options = isFast ? ["-f", "--seccomp-bpf"] : []
+        let (result, lines) = try image.trace(options + inject, arguments)
+        try #require(lines.contains(where: Self.isHit), "nothing was injected at \(call)")
         return result
     }
 
-    func kill(at call: Live.InterruptionTests.Call) throws {
+    mutating func kill(at call: Live.InterruptionTests.Call) throws {
         let result = try interrupt(at: call, "signal=KILL")
         #expect(result.status == 128 + SIGKILL)
         let killed = try image.now
+        // As after a kill at an earlier call.
+        guard recovered.insert(killed).inserted else { return }
         expectWhole(killed, "killed at \(call)")
         // Nobody need run apply again before taking everything back.
         try expectRemoval("killed at \(call), then removed")
@@ -123,12 +194,49 @@ private struct Scene {
         let now = try image.now
         expectWhole(now, "\(error) at \(call)")
         if call.isCleaning, result.status == 0 { return expectSame(after, now, "\(error) at \(call)") }
-        #expect(result.status == 2, "\(error) at \(call)")
         #expect(result.errors.contains(call.path), "\(error) at \(call): \(result.errors)")
-        if result.errors.contains("undoing failed too") { return try expectRecovery("\(error) at \(call)") }
-        let told = ["was undone", "nothing was changed"].contains(where: result.errors.contains)
-        #expect(told, "\(error) at \(call): \(result.errors)")
-        expectSame(before, now, "\(error) at \(call): \(result.errors)")
+        try expectUndone(result, "\(error) at \(call)")
+    }
+
+    /// The disk is full or broken from a call on, also while what was done is being undone.
+    func failFromNowOn(at call: Live.InterruptionTests.Call, with error: String) throws {
+        let result = try interrupt(at: call, "error=\(error)", isLasting: true)
+        let comment = "\(error) from \(call) on"
+        expectWhole(try image.now, comment)
+        if result.status == 0, call.name == "unlinkat" { return expectSame(after, try image.now, comment) }
+        // What is told cannot be read where nothing can be written.
+        #expect(result.status == 2, "\(comment): \(result.errors)")
+        try expectRecovery(comment)
+    }
+
+    /// systemctl fails or is killed when it makes a link, or removes it.
+    func failSystemctl(at link: String, _ fault: String) throws {
+        try before.restore(to: image.tree)
+        let path = image.tree + link
+        // Where this program makes no such calls.
+        let filter = ["-f", "-P", path, "-P", String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.endIndex))]
+        let names = walk == .remove ? "unlinkat" : "?symlink,symlinkat"
+        let inject = ["-e", "trace=\(names)", "-e", "inject=\(names):\(fault):when=1"]
+        let (result, lines) = try image.trace(filter + inject, arguments)
+        let comment = "systemctl, \(fault) at \(link)"
+        try #require(lines.contains(where: Self.isHit), "\(comment): nothing was injected")
+        #expect(result.errors.contains("systemctl --root=\(image.tree)"), "\(comment): \(result.errors)")
+        if fault.hasPrefix("error") { #expect(result.errors.contains("Failed to "), "\(comment): \(result.errors)") }
+        try expectUndone(result, comment)
+    }
+
+    /// Whether a line of strace's is about a fault.
+    private static func isHit(_ line: Substring) -> Bool {
+        line.contains("(INJECTED)") || line.contains("killed by SIGKILL")
+    }
+
+    /// The status and the message say that it failed, and the image is as it was, unless the message says otherwise.
+    private func expectUndone(_ result: ProgramResult, _ comment: String) throws {
+        #expect(result.status == 2, "\(comment)")
+        if result.errors.contains("undoing failed too") { return try expectRecovery(comment) }
+        let isTold = ["was undone", "nothing was changed"].contains(where: result.errors.contains)
+        #expect(isTold, "\(comment): \(result.errors)")
+        expectSame(before, try image.now, "\(comment): \(result.errors)")
     }
 
     private static let record = "/var/lib/ecs-netsetup/record"

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Glibc
 
 /// Everything that a folder holds: names, kinds, modes, owners, contents and where links lead.
-package struct TreeSnapshot: Equatable, Sendable {
+package struct TreeSnapshot: Hashable, Sendable {
     /// A file, a folder or a symbolic link.
     package struct Entry: Hashable, Sendable {
         /// Its kind and its permission bits, as `st_mode` has them.

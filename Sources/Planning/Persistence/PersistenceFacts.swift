@@ -34,6 +34,8 @@ package struct PersistenceFacts: Sendable {
     package var managers: [ServiceManager] = []
     /// Whether a package installed our unit.
     package var isUnitPackaged = false
+    /// Whether every link that enables our unit is there, where it is enabled.
+    package var hasAllUnitLinks = true
     /// Whether systemd is the first process, or, on an image, whether it is in it.
     package var hasSystemd = false
     /// The kernel interface of the host's own `iptables-restore`, told by where its links lead; nil where they do not

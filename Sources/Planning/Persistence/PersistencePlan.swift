@@ -152,7 +152,7 @@ package struct PersistencePlan: Sendable {
 
     private mutating func enable(_ services: [DesiredFiles.Service], _ facts: PersistenceFacts) {
         for service in services {
-            let isEnabled = facts.service(service.name).isEnabled
+            let isEnabled = facts.service(service.name).isEnabled && (!service.isOurs || facts.hasAllUnitLinks)
             findings.append(
                 Finding(
                     title: "\(service.name) is enabled", problem: isEnabled ? nil : "is not", why: service.why))

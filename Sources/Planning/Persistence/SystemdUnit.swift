@@ -4,6 +4,16 @@ package enum SystemdUnit {
     private static let flushing =
         "nftables.service iptables.service ip6tables.service netfilter-persistent.service firewalld.service"
 
+    /// Those that start it at boot; with each of those who flush, too: PartOf= follows a restart, but not a stop and a
+    /// later start.
+    private static let wanting = "multi-user.target docker.service ecs.service \(flushing)"
+
+    /// The folders of the links that enable it, as `systemctl enable` makes them.
+    package static let linkFolders = wanting.split(separator: " ").map { "/etc/systemd/system/\($0).wants" }
+
+    /// The links themselves. Killed in between, systemctl has made only some.
+    package static let links = linkFolders.map { "\($0)/\(HostPath.unitName)" }
+
     /// The unit's text.
     ///
     /// - Parameter program: the absolute path of this program on the host.
@@ -61,7 +71,7 @@ package enum SystemdUnit {
 
         [Install]
         # With each of those who flush, too: PartOf= follows a restart, but not a stop and a later start.
-        WantedBy=multi-user.target docker.service ecs.service \(flushing)
+        WantedBy=\(wanting)
 
         """
     }

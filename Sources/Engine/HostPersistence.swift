@@ -33,12 +33,16 @@ extension Host {
         }
     }
 
-    /// Does something to a service. Of our own unit, takes away the folders that systemctl made for links and, killed,
-    /// made no link in; those that it gets empty it removes itself.
+    /// Does something to a service, if it is not so already. Of our own unit, takes away the folders that systemctl made for
+    /// links and, killed, made no link in; those that it gets empty it removes itself.
     private func carryOut(_ action: ServiceAction) throws(Failure) {
-        try perform(action)
-        guard action.verb == .disable, action.service == HostPath.unitName else { return }
-        for folder in SystemdUnit.linkFolders { try files.removeEmptyFolder(folder) }
+        guard action.verb == .disable else { return try perform(action) }
+        let state = action.manager == .systemctl ? try unit(action.service) : try script(action.service)
+        if state.isEnabled { try perform(action) }
+        guard action.service == HostPath.unitName else { return }
+        for folder in SystemdUnit.linkFolders where try files.linkTarget(folder) == nil {
+            try files.removeEmptyFolder(folder)
+        }
     }
 
     /// Takes one step on disk back.

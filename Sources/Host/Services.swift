@@ -88,7 +88,19 @@ extension Host {
         guard let program = try program(of: action.manager) else {
             throw .system("cannot \(action.command)", source: action.manager.rawValue, errno: ENOENT)
         }
+        if isImage, action.manager == .systemctl { try requirePlainFolders(action) }
         try HelperProgram.run([program] + words(for: action))
+    }
+
+    /// systemctl follows symbolic links of an image out of it, so there may be none where it makes and removes links.
+    private func requirePlainFolders(_ action: ServiceAction) throws(Failure) {
+        let folders = try files.list(Self.enabledFolder).filter { $0.hasSuffix(".wants") || $0.hasSuffix(".requires") }
+        let above = ["/etc", "/etc/systemd", Self.enabledFolder]
+        for folder in above + folders.map({ "\(Self.enabledFolder)/\($0)" }) where try files.linkTarget(folder) != nil {
+            throw Failure(
+                .trouble, "cannot \(action.command): systemctl would follow a symbolic link out of the image",
+                source: files.shown(folder), advice: "put a folder in its place, or enable the service on the host")
+        }
     }
 
     private func words(for action: ServiceAction) -> [String] {

@@ -159,6 +159,26 @@ extension ServicesTests {
         #expect(try root.snapshot.differences(to: before) == [])
     }
 
+    @Test(
+        "a link in the way is not followed out of an image, as systemctl would",
+        .enabled(if: HelperProgram.find(among: ["/usr/bin/systemctl", "/bin/systemctl"]) != nil, "needs systemctl"),
+        arguments: ["/etc", "/etc/systemd", "/etc/systemd/system", "/etc/systemd/system/basic.target.wants"])
+    func linkOut(_ folder: String) throws {
+        let image = Host(root: root.path, isImage: true)
+        let outside = try FixtureRoot()
+        for path in ["/systemd/system", "/system"] { try outside.makeFolder(path) }
+        try root.write(Self.unitText, to: Self.vendor)
+        try root.makeLink(folder, to: outside.path)
+        let before = try outside.snapshot
+        for verb: ServiceAction.Verb in [.enable, .disable] {
+            let failure = try #require(throws: Failure.self) {
+                try image.perform(ServiceAction(verb, Self.name, .systemctl, why: ""))
+            }
+            #expect(failure.source == root.path + folder)
+        }
+        #expect(try outside.snapshot == before)
+    }
+
     @Test("what a service manager says is told", .enabled(if: HelperProgram.find(among: ["/usr/bin/systemctl"]) != nil))
     func refused() throws {
         let image = Host(root: root.path, isImage: true)

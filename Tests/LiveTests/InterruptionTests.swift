@@ -97,10 +97,13 @@ extension Live {
             let applied = try image.now
             let (before, after) = walk == .first ? (original, applied) : (applied, original)
             let scene = Scene(image: image, mechanism: "systemd", walk: walk, before: before, after: after)
-            let faults = ["signal=KILL", "error=ENOSPC", "error=EROFS"]
             let links = Self.links(in: applied)
-            for link in links { for fault in faults { try scene.failSystemctl(at: link, fault) } }
-            print("systemctl, \(walk.rawValue): \(links.count * faults.count) kills and errors at its links")
+            for (index, link) in links.enumerated() {
+                try scene.failSystemctl(at: link, "signal=KILL")
+                try scene.failSystemctl(at: link, index % 2 == 0 ? "error=ENOSPC" : "error=EROFS")
+            }
+            print(
+                "systemctl, \(walk.rawValue): at each of \(links.count) links a kill and one of ENOSPC, EROFS in turn")
         }
 
         /// The links that enable our unit.
@@ -109,6 +112,23 @@ extension Live {
         }
 
         private static let hasSystemctl = unsafe access("/usr/bin/systemctl", X_OK) == 0
+
+        @Test(
+            "systemctl is not led out of the image by a link in it, and what was done is undone",
+            .enabled(if: Self.hasSystemctl, "needs systemctl"))
+        func linkOut() throws {
+            let image = try InterruptedImage()
+            let outside = try FixtureRoot()
+            let link = image.tree + "/etc/systemd/system/docker.service.wants"
+            guard unsafe symlink(outside.path, link) == 0 else { throw LaboratoryError("symlink \(link) failed") }
+            let before = try image.now
+            let result = try image.netsetup(Walk.first.arguments("systemd"))
+            #expect(result.status == 2)
+            #expect(result.errors.contains("\(link); "), "\(result.errors)")
+            #expect(result.errors.contains("was undone"), "\(result.errors)")
+            #expect(before.differences(to: try image.now) == [])
+            #expect(outside.list("") == [])
+        }
 
         @Test(
             "where the machine stopped while systemctl made links, the next run makes the others",

@@ -41,7 +41,11 @@ struct PersistenceFactsReader {
         var folders: [String] = []
         for path in Set(HostPath.managed + facts.record.paths).sorted() {
             for name in [path, HostPath.backup(of: path)] {
-                if let contents = try host.files.read(name) { facts.files.append((name, contents)) }
+                if try host.files.linkTarget(name) == "/dev/null" {
+                    facts.masked.append(name)
+                } else if let contents = try host.files.read(name) {
+                    facts.files.append((name, contents))
+                }
             }
             for folder in HostPath.folders(above: path) where !folders.contains(folder) { folders.append(folder) }
         }

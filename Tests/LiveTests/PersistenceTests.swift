@@ -165,6 +165,19 @@ extension Live {
             #expect(try host.commands() == ["systemctl restart --no-block ecs.service"])
         }
 
+        @Test("a masked unit stays masked: auto says so, by name it is refused, and remove is not kept from its work")
+        func masked() throws {
+            let host = try SystemdHost()
+            try host.lab.host.require(["ln", "-s", "/dev/null", "/etc/systemd/system/ecs-netsetup.service"])
+            let before = try host.configuration()
+            let named = try host.lab.netsetup(["apply", "--mode", "bridge", "--persist", "systemd"])
+            #expect(named.status == 2 && named.errors.contains("is masked"), "\(named.errors)")
+            let auto = try host.lab.netsetup(["apply", "--mode", "bridge"])
+            #expect(auto.status == 0 && auto.errors.contains("systemctl unmask"), "\(auto.errors)")
+            #expect(try host.lab.netsetup(["remove"]).status == 0)
+            #expect(try host.configuration() == before)
+        }
+
         @Test("a later sysctl file that sets the parameter back is found and named")
         func conflictingSysctl() throws {
             let host = try SystemdHost()

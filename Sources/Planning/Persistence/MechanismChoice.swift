@@ -77,6 +77,11 @@ package struct MechanismChoice: Sendable {
         if !facts.hasSystemd, facts.isImage {
             return Obstacle(why: "there is no systemd in the image", advice: "use --persist none")
         }
+        if facts.masked.contains(HostPath.unit) {
+            return Obstacle(
+                why: "\(HostPath.unitName) is masked, as by systemctl mask",
+                advice: "systemctl unmask \(HostPath.unitName), or use --persist none")
+        }
         return facts.hasSystemd ? obstacle(to: .systemctl, toEnable: HostPath.unitName, facts) : notBooted
     }
 

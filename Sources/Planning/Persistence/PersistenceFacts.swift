@@ -24,6 +24,8 @@ package struct PersistenceFacts: Sendable {
     package private(set) var distribution: Distribution?
     /// The files that may be written and their backups, as far as they exist.
     package var files: [(path: String, contents: FileContents)] = []
+    /// Those that somebody masked: links to `/dev/null` (systemd.unit(5), sysctl.d(5)).
+    package var masked: [String] = []
     /// The folders above them that exist.
     package var folders: [String] = []
     /// What was changed before; empty where nothing was.

@@ -141,6 +141,8 @@ extension MemoryDisk {
     mutating func apply(_ wish: Wish, _ host: Host, killedAfter count: Int? = nil) throws(Failure) -> PersistencePlan {
         let facts = try facts(host)
         let plan = try wish.plan(facts)
+        // As Engine does, before anything else.
+        if let obstacle = plan.obstacles.first { throw Failure(.trouble, obstacle.what, advice: obstacle.advice) }
         carryOut(plan, earlier: facts.record, killedAfter: count)
         return plan
     }

@@ -30,26 +30,23 @@ struct RulesFilePlanner {
         let origin = setsAside ? .setAside : isGone ? .created : recorded?.origin ?? .kept
         var plan = FilePlan(record: Record.File(path: desired.path, origin: origin, treatment: .rules))
         if merged == current?.bytes { return plan }
+        let backup = HostPath.backup(of: desired.path)
         if let current, isUntouched {
             if setsAside || recorded == nil, let obstacle = facts.obstacle(toSettingAside: desired.path, current) {
                 return FilePlan(obstacle: obstacle, record: recorded)
             }
             // What was set aside before stays there; what is in the file now stays in it.
-            if setsAside || recorded?.origin != .setAside { plan.changes = facts.backup(of: desired.path, current) }
+            if setsAside || origin == .kept { plan.changes = facts.backup(of: desired.path, current) }
+        } else if current == nil, recorded?.origin == .kept {
+            plan.changes = facts.removal(of: backup, why: "\(desired.path) was deleted since")
         }
+        let kept = isUntouched && !setsAside ? ", every other line kept" : ""
         plan.changes.append(
             FileChange(
                 path: desired.path, before: current,
                 after: FileContents(bytes: merged, mode: current?.mode ?? desired.mode),
-                details: rules.isEmpty
-                    ? []
-                    : [
-                        "+ \(rules.count) rules of ecs-netsetup"
-                            + (isUntouched && !setsAside ? ", every other line kept" : "")
-                    ],
-                why: desired.why))
+                details: rules.isEmpty ? [] : ["+ \(rules.count) rules of ecs-netsetup" + kept], why: desired.why))
         if setsAside {
-            let backup = HostPath.backup(of: desired.path)
             plan.notes.append(
                 "the rules that were in \(desired.path) were not active, and are not activated: they are in \(backup) now"
             )
@@ -64,7 +61,7 @@ struct RulesFilePlanner {
             if recorded.origin == .setAside, facts.contents(backup) != nil {
                 return FilePlan(notes: ["\(path) is gone; what was in it before apply stays in \(backup)"])
             }
-            return FilePlan(changes: facts.removal(of: backup, why: "\(path) is gone"))
+            return FilePlan(changes: recorded.origin == .kept ? facts.removal(of: backup, why: "\(path) is gone") : [])
         }
         let stripped: [UInt8]
         do throws(Failure) {
@@ -74,9 +71,7 @@ struct RulesFilePlanner {
         }
         let isOursAlone = stripped.isEmpty
         if recorded.origin == .created, isOursAlone {
-            return FilePlan(
-                changes: facts.removal(of: path, why: "apply made it")
-                    + facts.removal(of: backup, why: "it is not needed any more"))
+            return FilePlan(changes: facts.removal(of: path, why: "apply made it"))
         }
         let earlier = recorded.origin == .setAside ? facts.contents(backup) : nil
         let isStillThere = earlier?.bytes == stripped
@@ -85,10 +80,14 @@ struct RulesFilePlanner {
                 changes: change(path, current, to: stripped),
                 notes: ["\(path) has rules of others since; what was in it before stays in \(backup)"])
         }
-        let notes = recorded.origin == .created ? ["\(path) stays: it has rules of others since"] : []
+        if recorded.origin == .created {
+            return FilePlan(
+                changes: change(path, current, to: stripped),
+                notes: ["\(path) stays: it has rules of others since"])
+        }
         return FilePlan(
             changes: change(path, current, to: earlier?.bytes ?? stripped)
-                + facts.removal(of: backup, why: "it is not needed any more"), notes: notes)
+                + facts.removal(of: backup, why: "it is not needed any more"))
     }
 
     private func change(_ path: String, _ current: FileContents, to bytes: [UInt8]) -> [FileChange] {

@@ -29,12 +29,15 @@ struct RulesFilePlanner {
         let isGone = current == nil && recorded?.origin != .setAside
         let origin = setsAside ? .setAside : isGone ? .created : recorded?.origin ?? .kept
         var plan = FilePlan(record: Record.File(path: desired.path, origin: origin, treatment: .rules))
-        if merged == current?.bytes { return plan }
         let backup = HostPath.backup(of: desired.path)
+        // One that no record tells of may be all that is left of what was set aside.
+        if let current, setsAside || recorded == nil,
+            let obstacle = facts.obstacle(toSettingAside: desired.path, current)
+        {
+            return FilePlan(obstacle: obstacle, record: recorded)
+        }
+        if merged == current?.bytes { return plan }
         if let current, isUntouched {
-            if setsAside || recorded == nil, let obstacle = facts.obstacle(toSettingAside: desired.path, current) {
-                return FilePlan(obstacle: obstacle, record: recorded)
-            }
             // What was set aside before stays there; what is in the file now stays in it.
             if setsAside || origin == .kept { plan.changes = facts.backup(of: desired.path, current) }
         } else if current == nil, recorded?.origin == .kept {

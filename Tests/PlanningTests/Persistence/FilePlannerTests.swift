@@ -144,10 +144,16 @@ struct RulesFilePlannerTests {
         let disk = disk([Self.v4: Self.stock, backup: "other"])
         let obstacles = try disk.plan(wish([.host]), Self.host).obstacles
         #expect(obstacles.count == 1 && obstacles[0].what.contains("\(backup), where it would be kept, exists already"))
-        // Nor does keeping one that is restored already.
+        // Nor does keeping one that is restored already, an empty one, or one of which the record is lost.
         var enabled = disk
         enabled.enabled = Self.units
         #expect(try enabled.plan(wish([.host]), Self.host).obstacles.count == 1)
+        enabled.put("", at: Self.v4)
+        #expect(try enabled.plan(wish([.host]), Self.host).obstacles.count == 1)
+        var lost = self.disk([Self.v4: Self.stock])
+        try lost.apply(wish([.host]), Self.host)
+        lost.record = nil
+        #expect(try lost.plan(wish([.host]), Self.host).obstacles.count == 1)
     }
 
     @Test("what was set aside stays in its backup where somebody replaced or deleted the file since")

@@ -155,8 +155,11 @@ struct RulesFile {
         return Self.chains(of: rules).allSatisfy { chain in
             guard let section = sections.last(where: { $0.table == chain.table }) else { return false }
             let body = lines[section.range.dropFirst().dropLast()]
-            guard !body.contains(where: Self.reorders) else { return false }
-            let appended = body.map { Self.withoutCounters($0.text) }.filter { $0.hasPrefix("-A \(chain.name) ") }
+            let commands = body.filter { $0.kind == .command }.map { Self.withoutCounters($0.text) }
+            // Only in the spelling of iptables-save can it be told which chain a rule is for.
+            let isSaved = commands.allSatisfy { $0.hasPrefix("-N ") || $0.hasPrefix("-A ") && !$0.hasPrefix("-A  ") }
+            guard isSaved else { return false }
+            let appended = commands.filter { $0.hasPrefix("-A \(chain.name) ") }
             return appended.starts(with: chain.rules.map { "-A \(chain.name) \(IptablesSpelling.specification($0))" })
         }
     }

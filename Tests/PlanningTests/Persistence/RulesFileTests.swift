@@ -130,6 +130,21 @@ struct RulesFileTests {
         }
     }
 
+    @Test(
+        "a rule that somebody wrote above ours goes below them, however it is spelled",
+        arguments: [
+            "-A OUTPUT -j X", "-A  OUTPUT -j X", "--append OUTPUT -j X", "-A\tOUTPUT -j X", "[1:2] -A OUTPUT -j X",
+        ])
+    func writtenAbove(_ rule: String) throws {
+        let before = try merged("*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")
+        let spoilt = before.replacing(Self.hostNat, with: "\(rule)\n\(Self.hostNat)")
+        let mended = try merged(spoilt)
+        let isFirst = mended.contains("\(Self.hostNat)\(rule)\n")
+        let isInserted = mended.contains("\(rule)\n-I OUTPUT 1 -d 169.254.170.2/32")
+        #expect(isFirst || isInserted, "\(mended)")
+        #expect(try merged(mended) == mended)
+    }
+
     @Test("a comment without a line break at the end of the file stays so")
     func unbrokenComment() throws {
         for text in ["*nat\nCOMMIT\n# the end", "# only a comment"] {

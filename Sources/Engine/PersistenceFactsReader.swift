@@ -49,7 +49,8 @@ struct PersistenceFactsReader {
             }
             for folder in HostPath.folders(above: path) where !folders.contains(folder) { folders.append(folder) }
         }
-        for folder in folders + facts.record.folders where !facts.folders.contains(folder) {
+        for folder in folders + HostPath.folders(above: HostPath.record) + facts.record.folders
+        where !facts.folders.contains(folder) {
             if try host.files.exists(folder) { facts.folders.append(folder) }
         }
     }

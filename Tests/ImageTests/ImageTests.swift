@@ -91,6 +91,19 @@ struct ImageTests {
         #expect(try image.snapshot() == before)
     }
 
+    @Test("folders that are not there are made, and gone after remove")
+    func missingFolders() throws {
+        let image = try HostImage(Self.amazonLinux2)
+        for folder in ["/var", "/etc/ecs", "/etc/sysctl.d"] {
+            try FileManager.default.removeItem(atPath: image.root.path + folder)
+        }
+        let before = try image.snapshot()
+        #expect(try image.netsetup(["apply", "--mode", "bridge"]).status == 0)
+        #expect(try image.netsetup(["verify"]).status == 0)
+        #expect(try image.netsetup(["remove"]).status == 0)
+        #expect(try image.snapshot() == before)
+    }
+
     /// A file in the way, and what must be said of it.
     struct InTheWay: Sendable, CustomTestStringConvertible {
         let path: String

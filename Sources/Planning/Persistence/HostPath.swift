@@ -12,7 +12,8 @@ package enum HostPath {
     /// Our upstart job. init(5) of upstart.
     package static let upstartJob = "/etc/init/ecs-netsetup.conf"
     /// What `apply` changed on disk.
-    package static let record = "/var/lib/ecs-netsetup/record"
+    package static let record = recordFolder + "/record"
+    static let recordFolder = "/var/lib/ecs-netsetup"
     /// Says which distribution this is, the first that exists. os-release(5).
     package static let osRelease = ["/etc/os-release", "/usr/lib/os-release"]
 
@@ -37,7 +38,7 @@ package enum HostPath {
     package static let sysctlFile = "/etc/sysctl.conf"
 
     /// The folders above a path, outer ones first, without `/`.
-    package static func folders(above path: String) -> [String] {
+    @Sendable package static func folders(above path: String) -> [String] {
         let parts = path.split(separator: "/").dropLast()
         return parts.indices.map { "/" + parts[...$0].joined(separator: "/") }
     }

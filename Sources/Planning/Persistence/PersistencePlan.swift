@@ -92,6 +92,7 @@ package struct PersistencePlan: Sendable {
         takeBack(stale, facts)
         if let file = desired.sysctl { add(file, facts) }
         if let file = desired.agent { add(file, facts) }
+        if !record.isEmpty { makeFolders(above: HostPath.recordFolder, facts) }
         removeFolders(facts)
         record.files.sort { $0.path < $1.path }
     }
@@ -141,7 +142,9 @@ package struct PersistencePlan: Sendable {
 
     /// Folders that were made for files that are not there any more.
     private mutating func removeFolders(_ facts: PersistenceFacts) {
-        let needed = Set(record.files.flatMap { HostPath.folders(above: $0.path) })
+        let paths =
+            record.files.map(\.path) + (record.files.isEmpty && record.services.isEmpty ? [] : [HostPath.record])
+        let needed = Set(paths.flatMap(HostPath.folders))
         for folder in record.folders.reversed() where !needed.contains(folder) {
             if facts.folders.contains(folder) { steps.append(.emptyFolder(folder)) }
             record.folders.removeAll { $0 == folder }

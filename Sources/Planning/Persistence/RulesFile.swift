@@ -123,6 +123,16 @@ struct RulesFile {
         return file
     }
 
+    /// A file that iptables-restore would refuse, without the lines that are ours beyond doubt.
+    static func withoutOurLines(_ bytes: [UInt8]) -> [UInt8] {
+        var file = TextLines(bytes)
+        file.lines.removeAll { line in
+            let text = TextLines.text(line).trimmed
+            return text == sectionMark || Line(text, .command).isOurs && withoutCounters(text).begins(with: "-")
+        }
+        return file.bytes
+    }
+
     /// How many rules of ours are in it.
     var ourRuleCount: Int { lines.filter(\.isOurs).count }
 

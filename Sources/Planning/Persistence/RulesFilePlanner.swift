@@ -70,7 +70,11 @@ struct RulesFilePlanner {
         do throws(Failure) {
             stripped = try RulesFile(current.bytes, path: path).stripped.bytes
         } catch {
-            return FilePlan(notes: ["\(path) stays as it is: \(error)"])
+            return FilePlan(
+                changes: change(path, current, to: RulesFile.withoutOurLines(current.bytes)),
+                notes: [
+                    "\(path) is no file that iptables-restore takes any more (\(error.subject)); only our own lines go"
+                ])
         }
         let isOursAlone = stripped.isEmpty
         if recorded.origin == .created, isOursAlone {

@@ -124,7 +124,7 @@ struct RulesFilePlannerTests {
         }
     }
 
-    @Test("one that cannot be read is refused before anything is done, and left alone by remove")
+    @Test("one that cannot be read is refused before anything is done, and remove takes only our own lines")
     func unreadable() throws {
         var disk = disk(enabled: Self.units, [Self.v4: "*nat\n"])
         let obstacles = try disk.plan(wish([.host]), Self.host).obstacles
@@ -132,10 +132,13 @@ struct RulesFilePlannerTests {
             obstacles.map(\.what) == ["cannot put rules into \(Self.v4): table nat, begun in line 1, has no COMMIT"])
         disk.files[Self.v4] = nil
         try disk.apply(wish([.host]), Self.host)
-        disk.put("*nat\n", at: Self.v4)
+        let ours = try #require(disk.text(Self.v4))
+        disk.put("*nat\n# mine\n\(ours)-A INPUT -j DROP\n", at: Self.v4)
         let plan = try disk.remove(Self.host)
-        #expect(disk.text(Self.v4) == "*nat\n")
-        #expect(plan.notes.contains { $0.hasPrefix("\(Self.v4) stays as it is: cannot put rules into") })
+        let left = try #require(disk.text(Self.v4))
+        #expect(left.hasPrefix("*nat\n# mine\n") && left.hasSuffix("-A INPUT -j DROP\n"))
+        #expect(!left.contains("ecs-netsetup"))
+        #expect(plan.notes.contains { $0.hasPrefix("\(Self.v4) is no file that iptables-restore takes any more") })
     }
 
     @Test("setting one aside never overwrites a backup that says something else")

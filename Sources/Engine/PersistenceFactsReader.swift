@@ -57,12 +57,10 @@ struct PersistenceFactsReader {
 
     private func readServices(_ facts: inout PersistenceFacts) throws(Failure) {
         for name in PersistenceFacts.units {
-            let state = try host.unit(name)
-            facts.services.append((name, .init(isInstalled: state.isInstalled, isEnabled: state.isEnabled)))
+            facts.services.append((name, try host.unit(name)))
         }
         for name in PersistenceFacts.scripts {
-            let state = try host.script(name)
-            facts.services.append((name, .init(isInstalled: state.isInstalled, isEnabled: state.isEnabled)))
+            facts.services.append((name, try host.script(name)))
         }
         facts.isUnitPackaged = try host.isUnitPackaged(HostPath.unitName)
         // A package's unit may want other links.

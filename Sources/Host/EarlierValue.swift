@@ -38,9 +38,3 @@ extension Host {
         try files.removeEmptyFolder(RecordFolder.path)
     }
 }
-
-/// Where this program keeps what `remove` needs to know.
-package enum RecordFolder {
-    package static let path = "/var/lib/ecs-netsetup"
-    static let mode: UInt32 = 0o755
-}

@@ -1,18 +1,6 @@
 import Glibc
 package import Model
 
-/// What a host says about its services, read from its files.
-package struct ServiceState: Hashable, Sendable {
-    package let isInstalled: Bool
-    /// Whether it starts at boot.
-    package let isEnabled: Bool
-
-    package init(isInstalled: Bool, isEnabled: Bool) {
-        self.isInstalled = isInstalled
-        self.isEnabled = isEnabled
-    }
-}
-
 extension Host {
     /// Where systemd finds units, the first that has one counting (systemd.unit(5)).
     private static let unitFolders = [

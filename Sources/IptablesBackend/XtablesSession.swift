@@ -5,7 +5,7 @@ import Model
 ///
 /// Opening a table of many rules is dear, so that one opened to be read is kept to be written. Used by one thread.
 final class XtablesSession: Reservation, @unchecked Sendable {
-    private var lock: XtablesLock?
+    private var lock: FileLock?
     private var tables: [OpenTable] = []
 
     /// A table and what it held when it was opened.
@@ -25,7 +25,7 @@ final class XtablesSession: Reservation, @unchecked Sendable {
     }
 
     /// A session, waiting for the lock until the deadline.
-    init(until deadline: Deadline) throws(Failure) { lock = try XtablesLock(until: deadline) }
+    init(until deadline: Deadline) throws(Failure) { lock = try XtablesLock.take(until: deadline) }
 
     /// Opens a table that exists, and keeps it.
     func open(_ name: TableName) throws(Failure) -> TableContents {

@@ -28,6 +28,12 @@ package struct FileContents: Hashable, Sendable {
     package var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 
+/// Where this program keeps what `remove` needs to know.
+package enum RecordFolder {
+    package static let path = "/var/lib/ecs-netsetup"
+    package static let mode: UInt32 = 0o755
+}
+
 /// A file to be made, replaced or removed.
 package struct FileChange: Hashable, Sendable {
     /// Absolute, below the root folder that is worked on.
@@ -47,6 +53,20 @@ package struct FileChange: Hashable, Sendable {
         self.details = details
         self.why = why
     }
+}
+
+/// What a host's files say about a service.
+package struct ServiceState: Hashable, Sendable {
+    package let isInstalled: Bool
+    /// Whether it starts at boot.
+    package let isEnabled: Bool
+
+    package init(isInstalled: Bool, isEnabled: Bool) {
+        self.isInstalled = isInstalled
+        self.isEnabled = isEnabled
+    }
+
+    package static let absent = ServiceState(isInstalled: false, isEnabled: false)
 }
 
 /// The program that enables services on a host.

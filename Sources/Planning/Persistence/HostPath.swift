@@ -1,3 +1,5 @@
+import Model
+
 /// Where on a host things are, each with its source.
 package enum HostPath {
     /// The settings of this program.
@@ -12,8 +14,7 @@ package enum HostPath {
     /// Our upstart job. init(5) of upstart.
     package static let upstartJob = "/etc/init/ecs-netsetup.conf"
     /// What `apply` changed on disk.
-    package static let record = recordFolder + "/record"
-    static let recordFolder = "/var/lib/ecs-netsetup"
+    package static let record = RecordFolder.path + "/record"
     /// Says which distribution this is, the first that exists. os-release(5).
     package static let osRelease = ["/etc/os-release", "/usr/lib/os-release"]
 

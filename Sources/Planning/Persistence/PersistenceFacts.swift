@@ -2,19 +2,6 @@ package import Model
 
 /// What is on a host's disk, as far as persistence depends on it.
 package struct PersistenceFacts: Sendable {
-    /// A service that can restore rules files, or that ours has to follow.
-    package struct Service: Sendable {
-        package let isInstalled: Bool
-        package let isEnabled: Bool
-
-        package init(isInstalled: Bool, isEnabled: Bool) {
-            self.isInstalled = isInstalled
-            self.isEnabled = isEnabled
-        }
-
-        static let absent = Service(isInstalled: false, isEnabled: false)
-    }
-
     /// Whether it is an image of a host, below `--root`.
     package var isImage = false
     package var osRelease: String? { didSet { identify() } }
@@ -31,7 +18,7 @@ package struct PersistenceFacts: Sendable {
     /// What was changed before; empty where nothing was.
     package var record = Record()
     /// Units and SysV services by their names, as far as they exist.
-    package var services: [(name: String, state: Service)] = []
+    package var services: [(name: String, state: ServiceState)] = []
     /// The managers that can be used: their programs exist, and what they talk to.
     package var managers: [ServiceManager] = []
     /// Whether a package installed our unit.
@@ -91,5 +78,5 @@ package struct PersistenceFacts: Sendable {
 
     func contents(_ path: String) -> FileContents? { files.first { $0.path == path }?.contents }
 
-    func service(_ name: String) -> Service { services.first { $0.name == name }?.state ?? .absent }
+    func service(_ name: String) -> ServiceState { services.first { $0.name == name }?.state ?? .absent }
 }

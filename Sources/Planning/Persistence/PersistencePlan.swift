@@ -92,7 +92,7 @@ package struct PersistencePlan: Sendable {
         takeBack(stale, facts)
         if let file = desired.sysctl { add(file, facts) }
         if let file = desired.agent { add(file, facts) }
-        if !record.isEmpty { makeFolders(above: HostPath.recordFolder, facts) }
+        if !record.isEmpty { makeFolders(above: RecordFolder.path, facts) }
         removeFolders(facts)
         record.files.sort { $0.path < $1.path }
     }

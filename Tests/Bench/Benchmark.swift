@@ -11,7 +11,7 @@ struct Benchmark {
         // A second host with the same rules: on a real one, Docker has netfilter's hooks switched on already, and
         // switching the first one on costs the kernel milliseconds that belong to no contender.
         let other = try Laboratory.Bare()
-        try other.requireNetsetup(["apply", "--mode", "bridge", "--backend", "nftables"])
+        try other.requireNetsetup(["apply", "--mode", "bridge", "--backend", "nftables", "--persist", "none"])
         var results: [Report.Result] = []
         for backend in ["nftables", "iptables"] {
             for size in sizes {

@@ -4,7 +4,8 @@ import Laboratory
 enum Contests {
     /// The contests of one backend on one host.
     static func all(_ lab: Laboratory.Bare, _ backend: String) throws -> [Contest] {
-        let tool = { (command: String) in [Tool.path, command, "--mode", "bridge", "--backend", backend, "--quiet"] }
+        // The stock tools write no files, so neither do ours where both are compared.
+        let tool = { (command: String) in withFiles(command, backend) + ["--persist", "none"] }
         let remove = [Tool.path, "remove", "--quiet"]
         let files = try RuleFiles(lab, backend)
         let flavour = backend == "nftables" ? "nft" : "legacy"
@@ -37,8 +38,16 @@ enum Contests {
                 prepare: Array(documented(flavour, "-A", "-I").dropFirst()),
                 restore: Array(documented(flavour, "-D", "-D").dropFirst())))
         let nothing = Contender(name: "ecs-netsetup apply, nothing to do", commands: [tool("apply")])
-        let again = Contest(title: "nothing to do, and verify", contenders: [nothing] + check)
+        let both = Contender(
+            name: "ecs-netsetup verify, files too", commands: [withFiles("verify", backend)],
+            prepare: [withFiles("apply", backend)])
+        let again = Contest(title: "nothing to do, and verify", contenders: [nothing] + check + [both])
         return [Contest(title: "first apply", contenders: first), withRules(again, tool("apply"), remove)]
+    }
+
+    /// A command that looks at what is on disk, too.
+    private static func withFiles(_ command: String, _ backend: String) -> [String] {
+        [Tool.path, command, "--mode", "bridge", "--backend", backend, "--quiet"]
     }
 
     /// A contest on a host that has our rules; the contenders find them there and leave them.

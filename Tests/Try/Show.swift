@@ -11,11 +11,10 @@ struct Show {
     /// Runs the whole show and takes the laboratory down.
     func run() throws {
         defer { lab.stop() }
-        let options = ["--mode", "bridge", "--bridge-interface", "docker+", "--bridge-interface", "br-+"]
         try showTable("Before: who reaches what")
-        try showRun(["apply"] + options)
+        try showRun(["apply", "--mode", "bridge", "--bridge-interface", "docker+,br-+"])
         try showTable("After: who reaches what")
-        try showRun(["verify"] + options)
+        try showRun(["verify"])
         try showRun(["status"])
         try showRun(["remove"])
     }

@@ -19,7 +19,7 @@ struct ChangeLine {
 
     /// All lines of a decision, in the order in which they are carried out.
     static func lines(of decision: Decision) -> [ChangeLine] {
-        let disk = decision.persistence.steps.flatMap(lines)
+        let disk = decision.persistence.steps.flatMap { lines(of: $0, root: decision.observed.disk.root) }
         return decision.plan.needsRouteLocalnet ? kernelLines(of: decision) + disk : disk + kernelLines(of: decision)
     }
 
@@ -34,7 +34,8 @@ struct ChangeLine {
         return decision.plan.needsRouteLocalnet ? rules + [line] : [line] + rules
     }
 
-    private static func lines(of step: PersistenceStep) -> [ChangeLine] {
+    /// - Parameter root: the folder of an image; empty for the machine itself.
+    private static func lines(of step: PersistenceStep, root: String) -> [ChangeLine] {
         switch step {
         case .folder(let path): return [ChangeLine(sign: .add, text: path + "/", why: nil)]
         case .emptyFolder(let path):
@@ -47,7 +48,7 @@ struct ChangeLine {
                 case .disable, .stop: .remove
                 case .reload: .alter
                 }
-            return [ChangeLine(sign: sign, text: action.command, why: action.why)]
+            return [ChangeLine(sign: sign, text: action.command(below: root), why: action.why)]
         case .file(let change):
             let sign: Sign = change.before == nil ? .add : change.after == nil ? .remove : .alter
             return [ChangeLine(sign: sign, text: change.path, details: change.details, why: change.why)]

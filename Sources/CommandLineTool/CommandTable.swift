@@ -158,7 +158,7 @@ enum CommandTable {
             name: "quiet", short: "q", summary: "print errors only",
             take: { request, _ in request.isQuiet = true }),
         Option(
-            name: "verbose", short: "v", summary: "also say why this backend, and what else was found",
+            name: "verbose", short: "v", summary: "also say why this backend and this mechanism",
             take: { request, _ in request.isVerbose = true }),
         Option(
             name: "help", short: "h", summary: "print this help, or a command's",

@@ -1,3 +1,5 @@
+import Planning
+
 /// Help, derived from the command table.
 enum HelpText {
     /// The help of a command, or of the whole program.
@@ -22,6 +24,8 @@ enum HelpText {
         lines += columns(
             CommandTable.options.filter { option in command.map(option.belongs) ?? true }.map { ($0.usage, $0.help) })
         lines += [
+            "",
+            "settings: \(HostPath.settings); apply saves there what it is given, and options override it.",
             "",
             "exit status: \(command?.exitStatuses ?? "0 the host matches, 1 it does not, 2 trouble, 64 wrong usage")",
             "",

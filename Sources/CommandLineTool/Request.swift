@@ -59,7 +59,9 @@ struct Request {
         guard command.needsModes else { return request }
         if let contents = try read(request.root) {
             var saved = Request()
-            for entry in try SettingsFile(contents, path: HostPath.settings).entries { try entry.apply(to: &saved) }
+            for entry in try SettingsFile(contents, path: (request.root ?? "") + HostPath.settings).entries {
+                try entry.apply(to: &saved)
+            }
             request = saved
             try request.take(line)
             // Nothing to save where the file says the same.
@@ -70,7 +72,9 @@ struct Request {
         if request.settings.modes.isEmpty {
             throw .usage(
                 "\(command.rawValue) needs --mode, or MODE in \(HostPath.settings)",
-                advice: "for example: ecs-netsetup \(command.rawValue) --mode bridge")
+                advice:
+                    "for example: \((["ecs-netsetup", command.rawValue, "--mode bridge"] + request.planningWords).joined(separator: " "))"
+            )
         }
         return request
     }
@@ -80,7 +84,7 @@ struct Request {
         for (option, values) in line.values {
             let value = option.isList ? values.joined(separator: ",") : values.last ?? ""
             try option.take(&self, value)
-            if option.isPlanning { planningWords += values.flatMap(option.words) }
+            if option.isPlanning || option.name == "root" { planningWords += values.flatMap(option.words) }
             if let key = option.settingsKey { saved.append(.init(key: key, value: value.isEmpty ? "true" : value)) }
         }
     }

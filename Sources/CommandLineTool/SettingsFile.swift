@@ -6,6 +6,7 @@ struct SettingsFile {
     /// A line with its option.
     struct Entry {
         fileprivate let option: Option
+        fileprivate let key: String
         fileprivate let value: String
         /// File and line, for messages.
         fileprivate let place: String
@@ -15,7 +16,10 @@ struct SettingsFile {
             do throws(Failure) {
                 try option.take(&request, value)
             } catch {
-                throw .usage("\(place): \(error.subject)", advice: error.advice)
+                // Told of the option on a command line; here it is a key.
+                let name = "--\(option.name)"
+                let what = error.subject.hasPrefix(name) ? key + error.subject.dropFirst(name.count) : error.subject
+                throw .usage("\(place): \(what)", advice: error.advice)
             }
         }
     }
@@ -50,7 +54,7 @@ struct SettingsFile {
             if assignment.value.isEmpty {
                 throw .usage("\(place): \(assignment.key) has an empty value", advice: option.summary)
             }
-            entries.append(Entry(option: option, value: assignment.value, place: place))
+            entries.append(Entry(option: option, key: assignment.key, value: assignment.value, place: place))
             // Checked line by line: also one that a later line overrides.
             var scratch = Request()
             try entries[entries.count - 1].apply(to: &scratch)

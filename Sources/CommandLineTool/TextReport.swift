@@ -33,7 +33,10 @@ struct TextReport {
         let changes = count == 1 ? "1 change" : "\(count) changes"
         switch command {
         case .remove:
-            return count == 0 ? "nothing to remove" : palette.bold("\(changes) made; nothing of ecs-netsetup is left")
+            let rest =
+                decision.persistence.leftovers.isEmpty
+                ? "nothing of ecs-netsetup is left" : "what stays is named below"
+            return count == 0 ? "nothing to remove" : palette.bold("\(changes) made; \(rest)")
         case .apply:
             return count == 0
                 ? "nothing to do: the host matches (\(place))"
@@ -57,7 +60,7 @@ struct TextReport {
         }
         let failed = checks.filter { !$0.hasPassed }.count
         let place = Self.place(decision, request)
-        let apply = "ecs-netsetup apply \(request.planningWords.joined(separator: " "))"
+        let apply = (["ecs-netsetup apply"] + request.planningWords).joined(separator: " ")
         let mend = (decision.obstacles.map(\.advice) + [apply]).joined(separator: ", then ")
         lines.append(
             failed == 0

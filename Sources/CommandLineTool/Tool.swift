@@ -80,7 +80,10 @@ package struct Tool {
             return ExitStatus.matches
         case .diff, .verify:
             let notes = command == .diff ? try engine.checkAgent(for: request.settings) : []
-            let decision = try Decision(settings: request.settings, saved: request.saved, observed: try observe())
+            let observed = try observe()
+            // What only overrides need not be in the settings file; but one has to be there for the next boot.
+            let saved = command == .diff || !observed.disk.hasSettings ? request.saved : []
+            let decision = try Decision(settings: request.settings, saved: saved, observed: observed)
             let due = command == .diff ? engine.restartNote(for: decision) : []
             try write(decision, request: request, command: command, notes: notes + due)
             return decision.isFulfilled ? ExitStatus.matches : ExitStatus.differs

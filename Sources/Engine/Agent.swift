@@ -46,7 +46,12 @@ extension Engine {
     /// - Returns: what the user should know, a sentence each.
     package func restartAgent(after decision: Decision) throws(Failure) -> [String] {
         let starter = decision.observed.disk.agentStarter
-        if restartNote(for: decision).isEmpty || starter == .unknown { return restartNote(for: decision) }
+        if restartNote(for: decision).isEmpty { return [] }
+        if starter == .unknown {
+            return [
+                "the ECS agent was not restarted, as it is neither a unit nor an upstart job here: \(starter.command)"
+            ]
+        }
         try host.restartAgent(starter)
         return ["the ECS agent is being restarted"]
     }

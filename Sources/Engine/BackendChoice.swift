@@ -40,10 +40,12 @@ package struct BackendChoice: Sendable {
     }
 
     /// The backend to name where everything is taken back: the one that holds our rules.
-    static func holding(_ nftables: InstalledRuleset, _ iptables: InstalledRuleset) -> BackendChoice {
-        BackendChoice(
-            backend: iptables.holdsOurs && !nftables.holdsOurs ? .iptables : .nftables, reason: "our rules are there",
-            nftables: nftables, iptables: iptables, isImage: false)
+    static func holding(_ observed: Observation) -> BackendChoice {
+        let (nftables, iptables, isImage) = (observed.nftables, observed.iptables, observed.disk.isImage)
+        return BackendChoice(
+            backend: iptables.holdsOurs && !nftables.holdsOurs ? .iptables : .nftables,
+            reason: isImage ? "not asked for, as this is an image" : "our rules are there", nftables: nftables,
+            iptables: iptables, isImage: isImage)
     }
 
     private static func preferred(

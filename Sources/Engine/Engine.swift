@@ -106,8 +106,7 @@ package struct Engine: Sendable {
         if obstacles.isEmpty { return }
         throw Failure(
             .trouble, "\(obstacles.map(\.what).joined(separator: "; ")): what is not ours is not touched",
-            advice:
-                "take it away (\(obstacles.map(\.advice).joined(separator: "; "))) and try again")
+            advice: (obstacles.map(\.advice) + ["then try again"]).joined(separator: "; "))
     }
 
     /// Commits what a decision asks for. What makes the kernel safe is there before the disk says that it shall be open

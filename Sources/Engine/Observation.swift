@@ -102,7 +102,7 @@ package struct Decision: Sendable {
 
     /// What taking everything back asks for on this host.
     package init(removing observed: Observation) {
-        let choice = BackendChoice.holding(observed.nftables, observed.iptables)
+        let choice = BackendChoice.holding(observed)
         self.init(
             choice: choice, plan: .empty(choice.backend), persistence: PersistencePlan(removing: observed.disk),
             observed: observed)

@@ -10,6 +10,7 @@ struct PersistenceFactsReader {
     func read(isWhole: Bool) throws(Failure) -> PersistenceFacts {
         var facts = PersistenceFacts()
         facts.isImage = host.isImage
+        facts.root = host.root
         facts.osRelease = try osRelease()
         let isWindows = try host.files.exists("/Windows/System32")
         facts.isWindows = isWindows && facts.osRelease == nil
@@ -19,7 +20,7 @@ struct PersistenceFactsReader {
         try readManaged(&facts)
         try readServices(&facts)
         facts.sysctlFiles = try sysctlFiles()
-        facts.program = try program()
+        (facts.program, facts.hasProgram) = try program()
         facts.agentStarter = try host.agentStarter
         facts.isIPv6Disabled = try isIPv6Disabled(facts)
         return facts
@@ -110,12 +111,12 @@ struct PersistenceFactsReader {
     /// Where packages and `make install` put the program.
     private static let programs = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin", "/opt/bin"]
 
-    private func program() throws(Failure) -> String {
-        if !host.isImage { return try Host.ownProgram }
+    private func program() throws(Failure) -> (path: String, isThere: Bool) {
+        if !host.isImage { return (try Host.ownProgram, true) }
         for folder in Self.programs where try host.files.exists("\(folder)/ecs-netsetup") {
-            return "\(folder)/ecs-netsetup"
+            return ("\(folder)/ecs-netsetup", true)
         }
-        return "\(Self.programs[0])/ecs-netsetup"
+        return ("\(Self.programs[0])/ecs-netsetup", false)
     }
 
     private func isIPv6Disabled(_ facts: PersistenceFacts) throws(Failure) -> Bool {

@@ -120,7 +120,8 @@ extension FileTree {
         let file = unsafe openat(location.folder, location.name, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         if file < 0 {
             if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw .system("cannot read", source: location.path, errno: errno)
+            throw .system(
+                "cannot read", source: location.path, errno: errno, advice: errno == EACCES ? "run as root" : nil)
         }
         defer { close(file) }
         var status = stat()

@@ -19,7 +19,8 @@ extension FileTree {
             throw Failure(.trouble, "cannot write: it is a link to /dev/null", source: shown(path))
         }
         guard let location = try locate(path) else {
-            throw .system("cannot create", source: shown(path), errno: ENOENT)
+            let link = try linkTarget(path).map { ", a link to \($0)" } ?? ""
+            throw .system("cannot create", source: shown(path) + link, errno: ENOENT)
         }
         let temporary = location.name + Self.temporarySuffix
         // What an interrupted run left behind; O_EXCL below refuses what somebody else planted since.

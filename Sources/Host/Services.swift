@@ -74,7 +74,7 @@ extension Host {
     package func perform(_ action: ServiceAction) throws(Failure) {
         if isImage, !action.isLasting { return }
         guard let program = try program(of: action.manager) else {
-            throw .system("cannot \(action.command)", source: action.manager.rawValue, errno: ENOENT)
+            throw .system("cannot \(action.command())", source: action.manager.rawValue, errno: ENOENT)
         }
         if isImage, action.manager == .systemctl { try requirePlainFolders(action) }
         try HelperProgram.run([program] + words(for: action))
@@ -86,19 +86,15 @@ extension Host {
         let above = ["/etc", "/etc/systemd", Self.enabledFolder]
         for folder in above + folders.map({ "\(Self.enabledFolder)/\($0)" }) where try files.linkTarget(folder) != nil {
             throw Failure(
-                .trouble, "cannot \(action.command): systemctl would follow a symbolic link out of the image",
+                .trouble, "cannot \(action.command()): systemctl would follow a symbolic link out of the image",
                 source: files.shown(folder), advice: "put a folder in its place, or enable the service on the host")
         }
     }
 
     private func words(for action: ServiceAction) -> [String] {
         switch action.manager {
-        case .systemctl:
-            let command = action.command.split(separator: " ").dropFirst().map(String.init)
-            return (isImage ? ["--root=\(root)"] : []) + command
-        case .chkconfig:
-            let command = action.command.split(separator: " ").dropFirst().map(String.init)
-            return (isImage ? [root, Self.chkconfig] : []) + command
+        case .systemctl: (isImage ? ["--root=\(root)"] : []) + action.arguments
+        case .chkconfig: (isImage ? [root, Self.chkconfig] : []) + action.arguments
         }
     }
 }

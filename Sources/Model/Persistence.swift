@@ -119,17 +119,30 @@ package struct ServiceAction: Hashable, Sendable {
         }
     }
 
-    /// The command that a person would type.
-    package var command: String {
+    /// The words after the manager's name.
+    package var arguments: [String] {
         switch (manager, verb) {
-        case (.systemctl, .enable): "systemctl enable \(service)"
-        case (.systemctl, .disable): "systemctl disable \(service)"
-        case (.systemctl, .start): "systemctl start --no-block \(service)"
-        case (.systemctl, .stop): "systemctl stop --no-block \(service)"
-        case (.systemctl, .reload): "systemctl daemon-reload"
-        case (.chkconfig, .disable): "chkconfig \(service) off"
-        case (.chkconfig, _): "chkconfig \(service) on"
+        case (.systemctl, .enable): ["enable", service]
+        case (.systemctl, .disable): ["disable", service]
+        case (.systemctl, .start): ["start", "--no-block", service]
+        case (.systemctl, .stop): ["stop", "--no-block", service]
+        case (.systemctl, .reload): ["daemon-reload"]
+        case (.chkconfig, .disable): [service, "off"]
+        case (.chkconfig, _): [service, "on"]
         }
+    }
+
+    /// The command that a person would type.
+    ///
+    /// - Parameter root: the folder of an image; empty for the machine itself.
+    package func command(below root: String = "") -> String {
+        let words =
+            switch manager {
+            case _ where root.isEmpty: [manager.rawValue]
+            case .systemctl: ["systemctl", "--root=\(root)"]
+            case .chkconfig: ["chroot", root, "chkconfig"]
+            }
+        return (words + arguments).joined(separator: " ")
     }
 }
 

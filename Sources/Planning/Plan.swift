@@ -47,6 +47,11 @@ package struct Plan: Hashable, Sendable {
 
     private static func notes(_ settings: Settings) -> [String] {
         var notes: [String] = []
+        if settings.modes.contains(.bridge), settings.allowsMetadata {
+            notes.append(
+                "containers get the instance's own credentials: the rules against it are left out, by --allow-imds or ALLOW_IMDS in \(HostPath.settings)"
+            )
+        }
         if settings.modes.contains(.host) {
             notes.append(
                 "tasks in host mode reach IMDS like the host itself; no rule on forwarded traffic can stop them")

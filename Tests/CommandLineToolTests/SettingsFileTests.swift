@@ -105,18 +105,18 @@ struct SettingsFileTests {
         Refused("MODE=\n", ":1: MODE has an empty value", "network modes of the tasks"),
         Refused("MODE\n", ":1: 'MODE' is no KEY=value", "write a comment with # before it"),
         Refused("MODE=host\nWAIT 5\n", ":2: 'WAIT 5' is no KEY=value"),
-        Refused("MODE=brigde\n", ":1: --mode does not know 'brigde'", "bridge, host, awsvpc"),
-        Refused("MODE=\"host\"\n", ":1: --mode does not know '\"host\"'"),
-        Refused("MODE=host,\n", ":1: --mode 'host,' has an empty entry"),
-        Refused("WAIT=-1\n", ":1: --wait does not take '-1'", "whole seconds from 0"),
-        Refused("ALLOW_IMDS=yes\n", ":1: --allow-imds does not know 'yes'", "true or false"),
-        Refused("NO_LOCALHOST_GUARD=1\n", ":1: --no-localhost-guard does not know '1'", "true or false"),
+        Refused("MODE=brigde\n", ":1: MODE does not know 'brigde'", "bridge, host, awsvpc"),
+        Refused("MODE=\"host\"\n", ":1: MODE does not know '\"host\"'"),
+        Refused("MODE=host,\n", ":1: MODE 'host,' has an empty entry"),
+        Refused("WAIT=-1\n", ":1: WAIT does not take '-1'", "whole seconds from 0"),
+        Refused("ALLOW_IMDS=yes\n", ":1: ALLOW_IMDS does not know 'yes'", "true or false"),
+        Refused("NO_LOCALHOST_GUARD=1\n", ":1: NO_LOCALHOST_GUARD does not know '1'", "true or false"),
         Refused("ALLOW_IMDS=\n", ":1: ALLOW_IMDS has an empty value"),
-        Refused("BACKEND=nft\n", ":1: --backend does not know 'nft'", "nftables, iptables, auto"),
-        Refused("PERSIST=yes\n", ":1: --persist does not know 'yes'", "netfilter-persistent"),
+        Refused("BACKEND=nft\n", ":1: BACKEND does not know 'nft'", "nftables, iptables, auto"),
+        Refused("PERSIST=yes\n", ":1: PERSIST does not know 'yes'", "netfilter-persistent"),
         Refused("BRIDGE_INTERFACE=+\n", ":1: interface pattern '+' matches every interface"),
         // Also in a line that a later one overrides.
-        Refused("WAIT=x\nWAIT=5\nMODE=host\n", ":1: --wait does not take 'x'"),
+        Refused("WAIT=x\nWAIT=5\nMODE=host\n", ":1: WAIT does not take 'x'"),
     ]
 
     @Test("is refused with the file, the line, and what would be right", arguments: refused)

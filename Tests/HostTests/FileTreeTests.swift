@@ -75,7 +75,7 @@ struct FileTreeTests {
                 try files.write(FileContents(text: "new\n", mode: 0o600), to: path)
             }
             #expect(failure.errno == ENOENT)
-            #expect(failure.source == root.path + path)
+            #expect(failure.source?.hasPrefix(root.path + path) == true)
             try files.remove(path)
             try files.removeEmptyFolder(path)
         }

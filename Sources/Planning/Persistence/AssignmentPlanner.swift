@@ -12,7 +12,13 @@ struct AssignmentPlanner {
         var keys: [Record.Key]
         var unbrokenLine: [UInt8]?
         var details: [String] = []
+        /// Why, each once.
+        var reasons: [String] = []
         var notes: [String] = []
+
+        mutating func add(reason: String) { if !reasons.contains(reason) { reasons.append(reason) } }
+
+        var why: String { reasons.joined(separator: "; ") }
     }
 
     /// - Parameter takesBackOthers: whether what was set before and is not among the values goes back.
@@ -36,7 +42,7 @@ struct AssignmentPlanner {
         if draft.file.bytes != current?.bytes {
             let after = FileContents(bytes: draft.file.bytes, mode: current?.mode ?? desired.mode)
             plan.changes = [
-                FileChange(path: desired.path, before: current, after: after, details: draft.details, why: desired.why)
+                FileChange(path: desired.path, before: current, after: after, details: draft.details, why: draft.why)
             ]
         }
         return plan
@@ -59,7 +65,7 @@ struct AssignmentPlanner {
             plan.changes = [
                 FileChange(
                     path: recorded.path, before: current, after: after, details: draft.details,
-                    why: "what apply set goes back to what it was")
+                    why: draft.why)
             ]
         }
         return plan
@@ -85,12 +91,14 @@ struct AssignmentPlanner {
         let known = draft.keys.first { $0.name == desired.key }
         guard let last = lines.last else {
             draft.details.append("+\(written)")
+            draft.add(reason: desired.why)
             if !draft.file.endsWithLineBreak { draft.unbrokenLine = earlierLastLine(draft) }
             draft.file.append(written)
             return remember(desired.key, written, earlier: nil, &draft)
         }
         if last.isBare, desired.isFine(last.value) { return }
         draft.details += ["-\(last.line)", "+\(written)"]
+        draft.add(reason: desired.why)
         // What we wrote ourselves is not what was there before.
         let isOurs = known?.written.contains(last.line) ?? false
         let earlier = isOurs ? known?.earlier : draft.file.line(last.number)
@@ -119,6 +127,7 @@ struct AssignmentPlanner {
             return dropOverridden(key, &draft)
         }
         draft.details.append("-\(last.line)")
+        draft.add(reason: "what apply set and nothing needs any more goes back")
         if let earlier = key.earlier {
             draft.file.replace(line: last.number, with: earlier)
             draft.details.append("+\(TextLines.text(earlier))")

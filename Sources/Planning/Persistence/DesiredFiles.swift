@@ -44,8 +44,11 @@ struct DesiredFiles {
         }
     }
 
+    /// How a file that is all ours begins.
+    static let mark = "# Written by ecs-netsetup apply, taken back by ecs-netsetup remove."
+
     private static let settingsHeader = """
-        # Settings of ecs-netsetup, read by every command; options on the command line override them.
+        # Settings of ecs-netsetup, read by apply, diff and verify; options on the command line override them.
         # Written by ecs-netsetup apply, which keeps every line that it does not change.
 
         """

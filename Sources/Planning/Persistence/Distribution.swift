@@ -76,7 +76,9 @@ package struct Distribution: Hashable, Sendable {
     package static func title(osRelease text: String?) -> String {
         guard let text else { return "a host without os-release" }
         let title = value("PRETTY_NAME", in: text)
-        return title.isEmpty ? "\(value("ID", in: text)) \(value("VERSION_ID", in: text))" : title
+        let parts = title.isEmpty ? [value("ID", in: text), value("VERSION_ID", in: text)] : [title]
+        let name = parts.filter { !$0.isEmpty }.joined(separator: " ")
+        return name.isEmpty ? "a host whose os-release names no distribution" : name
     }
 
     /// A variable of an os-release file, without its quotes.

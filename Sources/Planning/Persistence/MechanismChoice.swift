@@ -23,17 +23,19 @@ package struct MechanismChoice: Sendable {
         }
         if facts.distribution?.initSystem == .upstart {
             let obstacle = obstacle(to: .iptablesServices, facts, backend)
-            return obstacle.map(nothing) ?? MechanismChoice(.iptablesServices, "this is \(name(of: facts))")
+            if let obstacle { return try nothing(obstacle, facts) }
+            return MechanismChoice(.iptablesServices, "this is \(name(of: facts))")
         }
+        var reason = "it has systemd"
         for files in RulesFiles.all where facts.service(files.units[0]).isEnabled {
-            if obstacle(to: files.mechanism, facts, backend) == nil {
+            guard let obstacle = obstacle(to: files.mechanism, facts, backend) else {
                 return MechanismChoice(files.mechanism, "\(files.units[0]) is enabled already")
             }
+            reason += "; \(files.units[0]) is enabled, but \(obstacle.why)"
         }
-        if let obstacle = obstacle(to: .systemd, facts, backend) { return nothing(obstacle) }
-        let known =
-            facts.distribution == nil ? "; \(name(of: facts)) is not a distribution that this program knows" : ""
-        return MechanismChoice(.systemd, "it has systemd\(known)")
+        if let obstacle = obstacle(to: .systemd, facts, backend) { return try nothing(obstacle, facts) }
+        if facts.distribution == nil { reason += "; \(name(of: facts)) is not a distribution that this program knows" }
+        return MechanismChoice(.systemd, reason)
     }
 
     private init(_ mechanism: Mechanism, _ reason: String, advice: String? = nil) {
@@ -42,8 +44,14 @@ package struct MechanismChoice: Sendable {
         self.advice = advice
     }
 
-    private static func nothing(_ obstacle: Obstacle) -> MechanismChoice {
-        MechanismChoice(.none, obstacle.why, advice: obstacle.advice)
+    /// Nothing fits. On a running host the rules hold until the next boot; in an image nothing would be left of them.
+    private static func nothing(_ obstacle: Obstacle, _ facts: PersistenceFacts) throws(Failure) -> MechanismChoice {
+        if facts.isImage {
+            throw Failure(
+                .trouble, "nothing would bring the rules back: \(obstacle.why)", source: facts.root,
+                advice: obstacle.advice)
+        }
+        return MechanismChoice(.none, obstacle.why, advice: obstacle.advice)
     }
 
     /// What to call a host.
@@ -68,6 +76,14 @@ package struct MechanismChoice: Sendable {
         }
     }
 
+    /// In an image, where nothing tells where the program will be.
+    private static func obstacleToRunning(_ facts: PersistenceFacts) -> Obstacle? {
+        if facts.hasProgram { return nil }
+        return Obstacle(
+            why: "ecs-netsetup itself is not in the image, and would have to run at boot",
+            advice: "copy the program to \(facts.program) below that folder first")
+    }
+
     private static func obstacleToSystemd(_ facts: PersistenceFacts) -> Obstacle? {
         if facts.distribution?.initSystem == .upstart {
             return Obstacle(
@@ -75,8 +91,9 @@ package struct MechanismChoice: Sendable {
                 advice: "leave --persist out, or use --persist iptables-services")
         }
         if !facts.hasSystemd, facts.isImage {
-            return Obstacle(why: "there is no systemd in the image", advice: "use --persist none")
+            return noSystemd
         }
+        if !facts.isUnitPackaged, let obstacle = obstacleToRunning(facts) { return obstacle }
         if facts.masked.contains(HostPath.unit) {
             return Obstacle(
                 why: "\(HostPath.unitName) is masked, as by systemctl mask",
@@ -85,11 +102,14 @@ package struct MechanismChoice: Sendable {
         return facts.hasSystemd ? obstacle(to: .systemctl, toEnable: HostPath.unitName, facts) : notBooted
     }
 
+    private static let noSystemd = Obstacle(
+        why: "there is no systemd in the image", advice: "is the image mounted there, and is it one of a host?")
+
     private static let notBooted = Obstacle(
         why:
             "systemd did not boot this machine (/run/systemd/system is missing), so \(HostPath.unitName) cannot be enabled",
         advice:
-            "on the booted host: ecs-netsetup apply --persist systemd; for an image: --root DIR; for this boot only: --persist none"
+            "later, on the booted host: ecs-netsetup apply --persist systemd"
     )
 
     private static func obstacle(
@@ -122,13 +142,13 @@ package struct MechanismChoice: Sendable {
                 advice: "install \(files.package), or use another mechanism")
         }
         if files.manager == .systemctl, !facts.hasSystemd, !facts.service(service).isEnabled {
-            return facts.isImage
-                ? Obstacle(why: "there is no systemd in the image", advice: "use --persist none") : notBooted
+            return facts.isImage ? noSystemd : notBooted
         }
         for unit in files.units where !facts.service(unit).isEnabled {
             if let obstacle = obstacle(to: files.manager, toEnable: unit, facts) { return obstacle }
         }
-        return nil
+        // Legacy Amazon Linux gets a job beside the rules files.
+        return files.manager == .chkconfig ? obstacleToRunning(facts) : nil
     }
 }
 

@@ -4,6 +4,8 @@ package import Model
 package struct PersistenceFacts: Sendable {
     /// Whether it is an image of a host, below `--root`.
     package var isImage = false
+    /// That folder; empty for the machine itself.
+    package var root = ""
     package var osRelease: String? { didSet { identify() } }
     /// Whether the tree is one of Windows.
     package var isWindows = false { didSet { identify() } }
@@ -32,6 +34,8 @@ package struct PersistenceFacts: Sendable {
     package var iptablesFlavour: BackendKind?
     /// The program as a unit of the host has to call it.
     package var program = ""
+    /// Whether it is there; only of an image it may not be.
+    package var hasProgram = true
     /// The files that set kernel parameters, in the order in which they are read.
     package var sysctlFiles: [(path: String, contents: FileContents)] = []
     /// How the ECS agent is restarted.
@@ -75,6 +79,9 @@ package struct PersistenceFacts: Sendable {
         files.insert((HostPath.sysctl, FileContents(text: SysctlFiles.text, mode: 0o644)), at: next ?? files.endIndex)
         return files
     }
+
+    /// Whether there is a settings file.
+    package var hasSettings: Bool { contents(HostPath.settings) != nil }
 
     func contents(_ path: String) -> FileContents? { files.first { $0.path == path }?.contents }
 

@@ -30,6 +30,8 @@ package struct PersistencePlan: Sendable {
     package private(set) var isRecordNew = false
     package private(set) var findings: [Finding] = []
     package private(set) var notes: [String] = []
+    /// What of ours, or beside it, is left after everything was taken back: a sentence each.
+    package private(set) var leftovers: [String] = []
     /// Whether the agent has to read its configuration again.
     package private(set) var changesAgentConfiguration = false
 
@@ -77,6 +79,12 @@ package struct PersistencePlan: Sendable {
         self.init(choice: nil, record: Record())
         build(DesiredFiles(), facts)
         isRecordNew = !facts.record.isEmpty
+        leftovers = notes
+        for path in [HostPath.unit, HostPath.sysctl, HostPath.upstartJob] where facts.record.file(path) == nil {
+            guard let text = facts.contents(path)?.text, text.hasPrefix(DesiredFiles.mark) else { continue }
+            leftovers.append("\(path) looks like ours, but no record says so: it stays; take it away by hand")
+        }
+        notes = leftovers
     }
 
     private mutating func build(_ desired: DesiredFiles, _ facts: PersistenceFacts) {

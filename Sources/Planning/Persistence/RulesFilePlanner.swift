@@ -43,7 +43,7 @@ struct RulesFilePlanner {
         } else if current == nil, recorded?.origin == .kept {
             plan.changes = facts.removal(of: backup, why: "\(desired.path) was deleted since")
         }
-        let kept = isUntouched && !setsAside ? ", every other line kept" : ""
+        let kept = base.stripped.bytes.isEmpty ? "" : ", every other line kept"
         plan.changes.append(
             FileChange(
                 path: desired.path, before: current,
@@ -51,7 +51,7 @@ struct RulesFilePlanner {
                 details: rules.isEmpty ? [] : ["+ \(rules.count) rules of ecs-netsetup" + kept], why: desired.why))
         if setsAside {
             plan.notes.append(
-                "the rules that were in \(desired.path) were not active, and are not activated: they are in \(backup) now"
+                "the rules in \(desired.path) are not active, and apply does not activate them: it keeps them in \(backup)"
             )
         }
         return plan
@@ -90,20 +90,22 @@ struct RulesFilePlanner {
         if recorded.origin == .created {
             return FilePlan(
                 changes: change(path, current, to: stripped),
-                notes: ["\(path) stays: it has rules of others since"])
+                notes: ["\(path) stays: it has lines of others since"])
         }
-        return FilePlan(
-            changes: change(path, current, to: earlier?.bytes ?? stripped)
-                + facts.removal(of: backup, why: "it is not needed any more"))
+        let restored =
+            earlier.map {
+                change(path, current, to: $0.bytes, details: "+ all of \(backup)", why: "its earlier contents")
+            } ?? change(path, current, to: stripped)
+        return FilePlan(changes: restored + facts.removal(of: backup, why: "it is not needed any more"))
     }
 
-    private func change(_ path: String, _ current: FileContents, to bytes: [UInt8]) -> [FileChange] {
+    private func change(
+        _ path: String, _ current: FileContents, to bytes: [UInt8],
+        details: String = "- the rules of ecs-netsetup, every other line kept",
+        why: String = "what apply put in is taken out"
+    ) -> [FileChange] {
         if bytes == current.bytes { return [] }
-        return [
-            FileChange(
-                path: path, before: current, after: FileContents(bytes: bytes, mode: current.mode),
-                details: ["- the rules of ecs-netsetup, every other line kept"],
-                why: "what apply put in is taken out")
-        ]
+        let after = FileContents(bytes: bytes, mode: current.mode)
+        return [FileChange(path: path, before: current, after: after, details: [details], why: why)]
     }
 }

@@ -4,7 +4,7 @@ import Model
 enum SysctlFiles {
     /// What `90-ecs-netsetup.conf` holds. systemd-sysctl(8) and sysctl(8) read it alike.
     static let text = """
-        # Written by ecs-netsetup apply, taken back by ecs-netsetup remove.
+        \(DesiredFiles.mark)
         # Redirected requests of containers reach the ECS agent on 127.0.0.1; the localhost guard keeps neighbours out.
         \(Endpoint.routeLocalnet) = 1
 

@@ -19,7 +19,7 @@ package enum SystemdUnit {
     /// - Parameter program: the absolute path of this program on the host.
     package static func text(program: String) -> String {
         """
-        # Written by ecs-netsetup apply, taken back by ecs-netsetup remove.
+        \(DesiredFiles.mark)
         [Unit]
         Description=Credential endpoints of Amazon ECS tasks
         # Not after sysinit.target: cloud-init brings the network up before that, and the guard has to stand first.
@@ -81,7 +81,7 @@ package enum SystemdUnit {
 enum UpstartJob {
     static func text(program: String) -> String {
         """
-        # Written by ecs-netsetup apply, taken back by ecs-netsetup remove.
+        \(DesiredFiles.mark)
         description "Credential endpoints of Amazon ECS tasks"
         # A task that the job ecs waits for.
         start on starting ecs

@@ -32,7 +32,7 @@ struct WholeFilePlanner {
         }
         return FilePlan(
             changes: facts.backup(of: desired.path, current) + [change], record: known(.setAside),
-            notes: ["\(desired.path) was there with other contents, which are in \(backup) now"])
+            notes: ["\(desired.path) has contents of somebody else's; apply keeps them in \(backup)"])
     }
 
     private static func digests(_ recorded: Record.File?) -> [String] {

@@ -54,7 +54,7 @@ struct RulesFilePlannerTests {
             if case .file(let change) = plan.steps[index] { change.path.hasPrefix("/etc/sysconfig") } else { false }
         }
         #expect(writes.count == 4 && writes.allSatisfy { $0 < enable })
-        #expect(plan.notes.contains { $0.contains("were not active, and are not activated") })
+        #expect(plan.notes.contains { $0.contains("are not active, and apply does not activate them") })
         try disk.remove(Self.host)
         #expect(disk.differences(from: original) == [])
     }
@@ -215,7 +215,7 @@ struct WholeFilePlannerTests {
         #expect(disk.text(Self.path) == SysctlFiles.text)
         #expect(
             plan.notes == [
-                "\(Self.path) was there with other contents, which are in \(HostPath.backup(of: Self.path)) now"
+                "\(Self.path) has contents of somebody else's; apply keeps them in \(HostPath.backup(of: Self.path))"
             ])
         try disk.remove(Self.host)
         #expect(disk.differences(from: original) == [])
@@ -266,7 +266,7 @@ struct WholeFilePlannerTests {
         var (disk, host) = (MemoryDisk(), Self.host)
         host.isImage = isImage
         let commands = { (plan: PersistencePlan) in
-            plan.steps.compactMap { step in if case .service(let action) = step { action.command } else { nil } }
+            plan.steps.compactMap { step in if case .service(let action) = step { action.command() } else { nil } }
         }
         let unit = HostPath.unitName
         #expect(

@@ -66,7 +66,9 @@ struct MechanismChoiceTests {
         Case("Debian with netfilter-persistent", debian, enabled: persistent, nil, .nftables, gives: .systemd),
         Case(
             "Debian whose iptables is nf_tables", host("Debian GNU/Linux 12", installed: persistent),
-            enabled: persistent, gives: .systemd, "it has systemd"),
+            enabled: persistent, gives: .systemd,
+            "it has systemd; netfilter-persistent.service is enabled, but iptables-restore writes to nf_tables here, and the backend is the legacy interface: the rules would come back in the wrong place"
+        ),
         Case("Debian", host("Debian GNU/Linux 12"), gives: .systemd, "it has systemd"),
         Case(
             "an unknown one", arch, gives: .systemd,
@@ -97,9 +99,6 @@ struct MechanismChoiceTests {
             "systemd did not boot this machine (/run/systemd/system is missing), so ecs-netsetup.service cannot be enabled",
             "on the booted host: ecs-netsetup apply --persist systemd"),
         Case(
-            "an image without systemd", host("Debian GNU/Linux 12") { ($0.hasSystemd, $0.isImage) = (false, true) },
-            gives: Mechanism.none, "there is no systemd in the image", "use --persist none"),
-        Case(
             "no systemctl", host("Debian GNU/Linux 12") { $0.managers = [] }, gives: Mechanism.none,
             "systemctl is not there to enable ecs-netsetup.service", "enable it by hand later"),
         Case(
@@ -113,6 +112,14 @@ struct MechanismChoiceTests {
             host("Amazon Linux AMI 2018.03", installed: ["iptables", "ip6tables"]) { $0.managers = [] },
             gives: Mechanism.none, "chkconfig is not there to enable iptables", "enable it by hand later"),
     ]
+
+    @Test("an image in which nothing would bring the rules back is refused, by whatever name")
+    func image() throws {
+        let empty = Self.host("Debian GNU/Linux 12") { ($0.hasSystemd, $0.isImage) = (false, true) }
+        let failure = try #require(throws: Failure.self) { try Case("", empty, gives: nil).choose() }
+        #expect(failure.subject == "nothing would bring the rules back: there is no systemd in the image")
+        #expect(failure.advice?.contains("is the image mounted there") == true)
+    }
 
     @Test("is nothing where nothing can be, with what to do, when nobody asked by name", arguments: nothing)
     func noChoice(_ this: Case) throws {
@@ -128,7 +135,9 @@ struct MechanismChoiceTests {
     }
 
     static let refused = [
-        Case("a container", container, .systemd, gives: nil, "systemd did not boot this machine", "--root DIR"),
+        Case(
+            "a container", container, .systemd, gives: nil, "systemd did not boot this machine",
+            "later, on the booted host"),
         Case("a container", container, .netfilterPersistent, gives: nil, "systemd did not boot this machine"),
         Case(
             "an image without systemd",

@@ -75,6 +75,7 @@ final class InterruptedImage {
     private static let files: [(path: String, text: String, mode: UInt32)] = [
         ("/etc/os-release", "NAME=\"Amazon Linux\"\nID=\"amzn\"\nVERSION_ID=\"2\"\n", 0o644),
         ("/usr/lib/systemd/systemd", "", 0o755),
+        ("/usr/sbin/ecs-netsetup", "", 0o755),
         ("/usr/sbin/xtables-legacy-multi", "", 0o755),
         (
             "/etc/sysconfig/iptables",

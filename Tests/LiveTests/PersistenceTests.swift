@@ -178,6 +178,20 @@ extension Live {
             #expect(try host.configuration() == before)
         }
 
+        @Test("awsvpc mode on a host with IPv6 disabled: a warning, as the agent's block would break its tasks")
+        func withoutIPv6() throws {
+            let host = try SystemdHost()
+            let apply = ["apply", "--mode", "awsvpc"]
+            let warning = "aws/amazon-vpc-cni-plugins#106"
+            #expect(try !host.lab.netsetup(apply).errors.contains(warning))
+            try host.lab.host.writeSysctl("ipv6/conf/all/disable_ipv6", "1")
+            let warned = try host.lab.netsetup(apply)
+            #expect(warned.status == 0 && warned.errors.contains(warning), "\(warned.errors)")
+            let without = try host.lab.netsetup(apply + ["--allow-imds"])
+            #expect(without.status == 0 && !without.errors.contains(warning), "\(without.errors)")
+            #expect(without.output.contains("-ECS_AWSVPC_BLOCK_IMDS=true"), "\(without.output)")
+        }
+
         @Test("a later sysctl file that sets the parameter back is found and named")
         func conflictingSysctl() throws {
             let host = try SystemdHost()

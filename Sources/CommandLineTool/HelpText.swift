@@ -23,9 +23,10 @@ enum HelpText {
         lines += ["", "options:"]
         lines += columns(
             CommandTable.options.filter { option in command.map(option.belongs) ?? true }.map { ($0.usage, $0.help) })
+        if command?.needsModes ?? true {
+            lines += ["", "settings: \(HostPath.settings), where apply saves what it is given;", "options override it"]
+        }
         lines += [
-            "",
-            "settings: \(HostPath.settings); apply saves there what it is given, and options override it.",
             "",
             "exit status: \(command?.exitStatuses ?? "0 the host matches, 1 it does not, 2 trouble, 64 wrong usage")",
             "",

@@ -218,14 +218,14 @@ package struct PersistencePlan: Sendable {
                 "IPv6 is disabled on this host: with \(AgentConfiguration.blockMetadata)=true, tasks in awsvpc mode fail to start (aws/amazon-vpc-cni-plugins#106); enable IPv6, or leave it out with --allow-imds"
             )
         }
-        if choice.mechanism == .systemd, let folder = Self.passing.first(where: facts.program.hasPrefix) {
+        if choice.mechanism == .systemd, !facts.isUnitPackaged, !Self.lasting.contains(where: facts.program.hasPrefix) {
             notes.append(
-                "\(HostPath.unitName) runs \(facts.program), which may be gone or out of reach at boot: install it outside \(folder)"
+                "\(HostPath.unitName) runs \(facts.program), which may be gone or out of reach at boot: install it below /usr or /opt"
             )
         }
         return notes
     }
 
-    /// Folders that are emptied at boot, or that a unit does not see.
-    private static let passing = ["/tmp/", "/var/tmp/", "/run/", "/dev/shm/"]
+    /// Where programs are that a unit can rely on.
+    private static let lasting = ["/usr/", "/opt/", "/bin/", "/sbin/"]
 }

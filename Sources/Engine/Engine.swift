@@ -123,6 +123,7 @@ package struct Engine: Sendable {
         if plan.isFulfilled { return }
         let earlier = decision.observed.disk.record
         done.append(.diskRecord(earlier: earlier))
+        try rememberValueBeforeFile(decision)
         try host.write(plan.record.including(earlier))
         for step in plan.steps {
             done.append(.disk(step))
@@ -131,6 +132,15 @@ package struct Engine: Sendable {
         try host.write(plan.record)
         // Those that only the record was in.
         for step in plan.steps { if case .emptyFolder = step { try host.perform(step) } }
+    }
+
+    /// Where a file of ours is about to set a parameter that somebody else had set before, that is what to go back to.
+    private func rememberValueBeforeFile(_ decision: Decision) throws(Failure) {
+        let observed = decision.observed
+        guard !host.isImage, decision.persistence.record.raisesRouteLocalnet, !observed.disk.raisesRouteLocalnet,
+            observed.earlierRouteLocalnet == nil, decision.sysctl == nil
+        else { return }
+        try host.rememberEarlierValue(observed.routeLocalnet, of: Endpoint.routeLocalnet)
     }
 
     /// The guard is in place before `route_localnet` is raised, and stays until it is lowered.

@@ -28,7 +28,12 @@ extension Host {
         case .folder(let path): try files.makeFolder(path, mode: 0o755)
         case .emptyFolder(let path): try files.removeEmptyFolder(path)
         case .obstacle: break
-        case .file(let change): try put(change.after, at: change.path)
+        case .file(let change):
+            // Read once more: others write here too, and what they wrote since must not be lost.
+            guard try files.read(change.path)?.bytes == change.before?.bytes else {
+                throw Failure(.concurrentChange, "\(change.path) was changed by somebody at the same time")
+            }
+            try put(change.after, at: change.path)
         case .service(let action): try carryOut(action)
         }
     }
@@ -38,8 +43,10 @@ extension Host {
     private func carryOut(_ action: ServiceAction) throws(Failure) {
         guard action.verb == .disable else { return try perform(action) }
         let state = action.manager == .systemctl ? try unit(action.service) : try script(action.service)
+        // systemctl disables nothing of which there is no unit.
         if state.isEnabled { try perform(action) }
         guard action.service == HostPath.unitName else { return }
+        if !state.isInstalled { for link in SystemdUnit.links { try files.removeLink(link) } }
         for folder in SystemdUnit.linkFolders where try files.linkTarget(folder) == nil {
             try files.removeEmptyFolder(folder)
         }
@@ -58,7 +65,11 @@ extension Host {
             return false
         case .obstacle: return false
         case .file(let change):
-            if try files.read(change.path)?.bytes == change.before?.bytes { return false }
+            let current = try files.read(change.path)?.bytes
+            if current == change.before?.bytes { return false }
+            guard current == change.after?.bytes else {
+                throw Failure(.trouble, "\(change.path) was changed by somebody at the same time, so it stays")
+            }
             try put(change.before, at: change.path)
             return true
         case .service(let action):

@@ -92,7 +92,9 @@ package struct Decision: Sendable {
                 advice: "leave this host as it is")
         }
         let choice = try BackendChoice.choose(requested: settings.backend, observed)
-        let plan = try Plan(settings: settings, backend: choice.backend, hasIPv6: observed.hasIPv6)
+        let keepsFiles = settings.persistence == Mechanism.none && observed.disk.raisesRouteLocalnet
+        let plan = try Plan(
+            settings: settings, backend: choice.backend, hasIPv6: observed.hasIPv6, isRaisedElsewhere: keepsFiles)
         let persistence =
             settings.persistence == Mechanism.none
             ? PersistencePlan.untouched

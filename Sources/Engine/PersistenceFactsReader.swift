@@ -15,11 +15,12 @@ struct PersistenceFactsReader {
         let isWindows = try host.files.exists("/Windows/System32")
         facts.isWindows = isWindows && facts.osRelease == nil
         facts.iptablesFlavour = try iptablesFlavour()
-        if !isWhole { return facts }
         facts.record = try record()
+        // Also where no file is to be changed: what ours say about the kernel parameter counts.
+        if isWhole || facts.raisesRouteLocalnet { facts.sysctlFiles = try sysctlFiles() }
+        if !isWhole { return facts }
         try readManaged(&facts)
         try readServices(&facts)
-        facts.sysctlFiles = try sysctlFiles()
         (facts.program, facts.hasProgram) = try program()
         facts.agentStarter = try host.agentStarter
         facts.isIPv6Disabled = try isIPv6Disabled(facts)

@@ -117,12 +117,24 @@ extension FileTree {
         if isSynced { try Self.sync(folderOf: location) }
     }
 
+    /// Removes a symbolic link; none there, or a file in its place, is no failure. The corresponding C function is
+    /// `unlinkat`.
+    package func removeLink(_ path: String) throws(Failure) {
+        guard try linkTarget(path) != nil, let location = try locate(path, followsLast: false) else { return }
+        guard unsafe unlinkat(location.folder, location.name, 0) == 0 || errno == ENOENT else {
+            throw .system("cannot remove", source: location.path, errno: errno)
+        }
+    }
+
     /// Makes a folder, if it is not there; its parent must be. The corresponding C function is `mkdirat`.
     package func makeFolder(_ path: String, mode: UInt32) throws(Failure) {
         guard let location = try locate(path) else {
             throw .system("cannot make the folder", source: shown(path), errno: ENOENT)
         }
-        guard unsafe mkdirat(location.folder, location.name, mode) == 0 || errno == EEXIST else {
+        if unsafe mkdirat(location.folder, location.name, mode) == 0 {
+            // Whatever the umask is.
+            _ = unsafe fchmodat(location.folder, location.name, mode, 0)
+        } else if errno != EEXIST {
             throw .system("cannot make the folder", source: location.path, errno: errno)
         }
     }

@@ -7,7 +7,7 @@ struct HelperProgram {
     static func find(among paths: [String]) -> String? { paths.first { path in unsafe access(path, X_OK) == 0 } }
 
     /// How long a program may take, in milliseconds: none of those that are run waits for a service.
-    private static let longest: CInt = 30_000
+    private static let longest = 30_000
 
     /// How much of what it says is kept, in bytes.
     private static let mostText = 4096
@@ -33,11 +33,12 @@ struct HelperProgram {
             close(writing)
             throw error
         }
-        let (text, isEnded) = listen(reading)
-        if !isEnded { kill(child, SIGKILL) }
-        var status: CInt = 0
-        while unsafe waitpid(child, &status, 0) < 0, errno == EINTR {}
-        if !isEnded { throw .system("cannot wait for", source: shown, errno: ETIMEDOUT) }
+        let (text, ended) = listen(reading, to: child)
+        guard let status = ended else {
+            kill(child, SIGKILL)
+            while waitpid(child, nil, 0) < 0, errno == EINTR {}
+            throw .system("cannot wait for", source: shown, errno: ETIMEDOUT)
+        }
         guard status == 0 else {
             let lines = text.split(separator: "\n")
             // systemctl goes on after what failed, and then tells of other things.
@@ -66,18 +67,37 @@ struct HelperProgram {
         return child
     }
 
-    /// What a program says until it closes its output, or until it has taken too long.
-    private static func listen(_ file: CInt) -> (text: String, isEnded: Bool) {
+    /// What a program says until it ends, whoever else holds its output open then, and its status.
+    ///
+    /// - Returns: no status where it takes too long.
+    private static func listen(_ file: CInt, to child: pid_t) -> (text: String, status: CInt?) {
+        let deadline = Deadline(milliseconds: longest)
         var bytes: [UInt8] = []
+        while true {
+            let hasEnded = read(file, into: &bytes)
+            var status: CInt = 0
+            let ended = unsafe waitpid(child, &status, WNOHANG)
+            if ended == child {
+                _ = read(file, into: &bytes)
+                return (String(decoding: bytes, as: UTF8.self), status)
+            }
+            if deadline.hasPassed || (ended < 0 && errno != EINTR) {
+                return (String(decoding: bytes, as: UTF8.self), nil)
+            }
+            if hasEnded { deadline.pause(milliseconds: 2) }
+        }
+    }
+
+    /// Reads what there is, waiting a moment for it.
+    ///
+    /// - Returns: whether nothing more will come.
+    private static func read(_ file: CInt, into bytes: inout [UInt8]) -> Bool {
         var chunk = [UInt8](repeating: 0, count: 1024)
         var polled = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
-        while true {
-            let count = unsafe poll(&polled, 1, longest)
-            if count < 0, errno == EINTR { continue }
-            if count <= 0 { return (String(decoding: bytes, as: UTF8.self), false) }
-            let length = unsafe read(file, &chunk, chunk.count)
-            if length <= 0 { return (String(decoding: bytes, as: UTF8.self), true) }
-            if bytes.count < mostText { bytes += chunk.prefix(length) }
-        }
+        // The end of the child is looked for in between.
+        guard unsafe poll(&polled, 1, 5) > 0 else { return false }
+        let length = unsafe Glibc.read(file, &chunk, chunk.count)
+        if length > 0, bytes.count < mostText { bytes += chunk.prefix(length) }
+        return length <= 0
     }
 }

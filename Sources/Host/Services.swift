@@ -22,15 +22,15 @@ extension Host {
             isInstalled = try files.linkTarget("\(folder)/\(name)") != "/dev/null"
             break
         }
-        var isEnabled = false
+        var isLinked = false
         for folder in try files.list(Self.enabledFolder)
         where folder.hasSuffix(".wants") || folder.hasSuffix(".requires") {
             if try files.exists("\(Self.enabledFolder)/\(folder)/\(name)") {
-                isEnabled = true
+                isLinked = true
                 break
             }
         }
-        return ServiceState(isInstalled: isInstalled, isEnabled: isInstalled && isEnabled)
+        return ServiceState(isInstalled: isInstalled, isLinked: isLinked)
     }
 
     /// Whether a unit file stands where packages put theirs, so that none of ours is needed in `/etc`.
@@ -43,13 +43,13 @@ extension Host {
     package func script(_ name: String) throws(Failure) -> ServiceState {
         var isInstalled = false
         for folder in Self.scriptFolders where try files.exists("\(folder)/\(name)") { isInstalled = true }
-        var isEnabled = false
+        var isLinked = false
         for folder in Self.runlevelFolders {
             let links = try files.list(folder)
             // S, two digits, the name.
-            if links.contains(where: { $0.hasPrefix("S") && $0.dropFirst(3) == name }) { isEnabled = true }
+            if links.contains(where: { $0.hasPrefix("S") && $0.dropFirst(3) == name }) { isLinked = true }
         }
-        return ServiceState(isInstalled: isInstalled, isEnabled: isInstalled && isEnabled)
+        return ServiceState(isInstalled: isInstalled, isLinked: isLinked)
     }
 
     /// Whether systemd is this machine's first process. The corresponding C function is `sd_booted`.

@@ -60,13 +60,16 @@ package struct ServiceState: Hashable, Sendable {
     package let isInstalled: Bool
     /// Whether it starts at boot.
     package let isEnabled: Bool
+    /// Whether links that would start it are there, be it installed or not.
+    package let isLinked: Bool
 
-    package init(isInstalled: Bool, isEnabled: Bool) {
+    package init(isInstalled: Bool, isLinked: Bool) {
         self.isInstalled = isInstalled
-        self.isEnabled = isEnabled
+        self.isLinked = isLinked
+        isEnabled = isInstalled && isLinked
     }
 
-    package static let absent = ServiceState(isInstalled: false, isEnabled: false)
+    package static let absent = ServiceState(isInstalled: false, isLinked: false)
 }
 
 /// The program that enables services on a host.
@@ -97,12 +100,17 @@ package struct ServiceAction: Hashable, Sendable {
     package let service: String
     package let manager: ServiceManager
     package let why: String
+    /// Whether it only makes whole what is there in part, so that taking it back takes nothing away.
+    package let isRepair: Bool
 
-    package init(_ verb: Verb, _ service: String, _ manager: ServiceManager, why: String) {
+    package init(
+        _ verb: Verb, _ service: String, _ manager: ServiceManager, why: String, isRepair: Bool = false
+    ) {
         self.verb = verb
         self.service = service
         self.manager = manager
         self.why = why
+        self.isRepair = isRepair
     }
 
     /// Whether it makes a difference that outlives the boot, so that it is found when the host is read back.
@@ -111,6 +119,7 @@ package struct ServiceAction: Hashable, Sendable {
     /// The action that takes it back; nil where there is nothing to take back.
     package var inverse: ServiceAction? {
         switch verb {
+        case _ where isRepair: nil
         case .enable: ServiceAction(.disable, service, manager, why: why)
         case .disable: ServiceAction(.enable, service, manager, why: why)
         case .start: ServiceAction(.stop, service, manager, why: why)

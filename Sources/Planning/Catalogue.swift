@@ -4,6 +4,8 @@ import Model
 struct RuleContext {
     let settings: Settings
     let backend: BackendKind
+    /// Whether something that this plan does not change raises `route_localnet` at boot.
+    var isRaisedElsewhere = false
 
     func has(_ mode: Mode) -> Bool { settings.modes.contains(mode) }
 

@@ -17,9 +17,14 @@ package struct Plan: Hashable, Sendable {
 
     /// The plan for these settings on this backend.
     ///
-    /// - Parameter hasIPv6: whether the kernel has IPv6 at all; where not, the stock tables of IPv6 do not exist.
+    /// - Parameters:
+    ///   - hasIPv6: whether the kernel has IPv6 at all; where not, the stock tables of IPv6 do not exist.
+    ///   - isRaisedElsewhere: whether a file that stays as it is raises `route_localnet` at boot and with every
+    ///     `sysctl --system`, so that the guard has to stay too.
     /// - Throws: a usage failure for settings that the backend cannot fulfil.
-    package init(settings: Settings, backend: BackendKind, hasIPv6: Bool) throws(Failure) {
+    package init(
+        settings: Settings, backend: BackendKind, hasIPv6: Bool, isRaisedElsewhere: Bool = false
+    ) throws(Failure) {
         if backend == .iptables, settings.metadataAction == .reject, settings.metadataPlacement == .early,
             settings.modes.contains(.bridge), !settings.allowsMetadata
         {
@@ -27,7 +32,7 @@ package struct Plan: Hashable, Sendable {
                 "--imds-action reject needs --imds-placement documented with the iptables backend, whose REJECT exists in table filter only",
                 advice: "add --imds-placement documented, or use --backend nftables")
         }
-        let context = RuleContext(settings: settings, backend: backend)
+        let context = RuleContext(settings: settings, backend: backend, isRaisedElsewhere: isRaisedElsewhere)
         let unsorted = Catalogue.entries.flatMap { $0(context) }
         let rules = AddressFamily.allCases.flatMap { family in unsorted.filter { $0.rule.family == family } }
         let lacksTables = backend == .iptables && !hasIPv6
@@ -35,6 +40,7 @@ package struct Plan: Hashable, Sendable {
             backend: backend, rules: lacksTables ? rules.filter { $0.rule.family == .ipv4 } : rules,
             needsRouteLocalnet: context.needsLocalnet,
             notes: Self.notes(settings)
+                + (isRaisedElsewhere && !context.needsLocalnet ? [Self.guardStays] : [])
                 + (lacksTables ? ["this kernel has no IPv6: its rules are left out"] : []))
     }
 
@@ -44,6 +50,9 @@ package struct Plan: Hashable, Sendable {
         self.needsRouteLocalnet = needsRouteLocalnet
         self.notes = notes
     }
+
+    private static let guardStays =
+        "the localhost guard stays, as \(HostPath.sysctl) raises \(Endpoint.routeLocalnet) at boot; apply without --persist none takes both away"
 
     private static func notes(_ settings: Settings) -> [String] {
         var notes: [String] = []

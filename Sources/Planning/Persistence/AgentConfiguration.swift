@@ -57,9 +57,9 @@ package struct AgentVersion: Comparable, Hashable, Sendable, CustomStringConvert
     /// `"Version":"Amazon ECS Agent - v1.105.1 (hash)"`. nil where there is none.
     package init?(metadata answer: [UInt8]) {
         let parts = String(decoding: answer, as: UTF8.self).split(separator: "\"", omittingEmptySubsequences: false)
-        guard let key = parts.firstIndex(of: "Version"), parts.count > key + 2, parts[key + 1].trimmed == ":" else {
-            return nil
-        }
+        // A key, not a value of that name.
+        let keys = parts.indices.dropLast(2).filter { parts[$0] == "Version" && parts[$0 + 1].trimmed == ":" }
+        guard let key = keys.first else { return nil }
         let words = parts[key + 2].split(separator: " ")
         guard let dash = words.firstIndex(of: "-"), words.count > dash + 1 else { return nil }
         self.init(words[dash + 1])

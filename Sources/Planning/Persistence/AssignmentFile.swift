@@ -74,6 +74,13 @@ package struct AssignmentFile {
         return line.last == UInt8(ascii: "\n") ? Array(line.dropLast()) : line
     }
 
+    /// Whether a line that is added at the end would go on with the last one: systemd joins lines at a backslash
+    /// (systemd.exec(5), `EnvironmentFile=`).
+    var endsOpen: Bool { lastLine.last == UInt8(ascii: "\\") }
+
+    /// Adds a line at the beginning.
+    mutating func prepend(_ line: String) { text.lines.insert(TextLines.line(line), at: 0) }
+
     /// Adds a line at the end, with a line break before it where the last one has none.
     mutating func append(_ line: String) {
         if !endsWithLineBreak { text.lines[text.lines.count - 1].append(UInt8(ascii: "\n")) }

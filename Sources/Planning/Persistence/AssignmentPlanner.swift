@@ -92,6 +92,10 @@ struct AssignmentPlanner {
         guard let last = lines.last else {
             draft.details.append("+\(written)")
             draft.add(reason: desired.why)
+            if draft.file.endsOpen {
+                draft.file.prepend(written)
+                return remember(desired.key, written, earlier: nil, &draft)
+            }
             if !draft.file.endsWithLineBreak { draft.unbrokenLine = earlierLastLine(draft) }
             draft.file.append(written)
             return remember(desired.key, written, earlier: nil, &draft)

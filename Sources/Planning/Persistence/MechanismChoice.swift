@@ -78,6 +78,12 @@ package struct MechanismChoice: Sendable {
 
     /// In an image, where nothing tells where the program will be.
     private static func obstacleToRunning(_ facts: PersistenceFacts) -> Obstacle? {
+        let plain = Set("/._-+abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789".utf8)
+        if !facts.program.utf8.allSatisfy(plain.contains) {
+            return Obstacle(
+                why: "the program's path, \(facts.program), has characters that mean something in a unit",
+                advice: "install it as /usr/sbin/ecs-netsetup")
+        }
         if facts.hasProgram { return nil }
         return Obstacle(
             why: "ecs-netsetup itself is not in the image, and would have to run at boot",

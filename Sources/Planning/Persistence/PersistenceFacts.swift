@@ -64,9 +64,12 @@ package struct PersistenceFacts: Sendable {
     /// What `net.ipv4.conf.all.route_localnet` would be after a boot without our file: as other files set it, else 0, the
     /// kernel's own default (kernel documentation, `ip-sysctl`). nil where we have no file.
     package var routeLocalnetWithoutUs: String? {
-        if record.file(HostPath.sysctl) == nil { return nil }
+        if !raisesRouteLocalnet { return nil }
         return SysctlFiles.last(Endpoint.routeLocalnet, in: sysctlFiles, without: HostPath.sysctl)?.value ?? "0"
     }
+
+    /// Whether a file of ours sets the parameter at boot.
+    package var raisesRouteLocalnet: Bool { record.raisesRouteLocalnet }
 
     /// The files that set kernel parameters, with ours in its place among them whether it is there yet or not.
     var sysctlFilesWithOurs: [(path: String, contents: FileContents)] {
@@ -79,6 +82,29 @@ package struct PersistenceFacts: Sendable {
         files.insert((HostPath.sysctl, FileContents(text: SysctlFiles.text, mode: 0o644)), at: next ?? files.endIndex)
         return files
     }
+
+    /// The same, with a record of what is ours without one, as after `/var/lib` was emptied: files that are just as this
+    /// program writes them.
+    var withAdopted: PersistenceFacts {
+        var facts = self
+        let texts = [
+            (HostPath.unit, SystemdUnit.text(program: program)), (HostPath.sysctl, SysctlFiles.text),
+            (HostPath.upstartJob, UpstartJob.text(program: program)),
+        ]
+        for (path, text) in texts where record.file(path) == nil && contents(path)?.bytes == Array(text.utf8) {
+            facts.record.files.append(
+                Record.File(path: path, origin: .created, treatment: .whole(digests: [Record.digest(Array(text.utf8))]))
+            )
+            let unit = Record.Service(name: HostPath.unitName, manager: .systemctl)
+            if path == HostPath.unit, service(HostPath.unitName).isLinked, !record.services.contains(unit) {
+                facts.record.services.append(unit)
+            }
+        }
+        return facts
+    }
+
+    /// Whether a manager is running that starts and stops services.
+    var runsServices: Bool { hasSystemd && !isImage }
 
     /// Whether there is a settings file.
     package var hasSettings: Bool { contents(HostPath.settings) != nil }

@@ -69,35 +69,46 @@ package struct PersistencePlan: Sendable {
         self.init(choice: choice, record: Record())
         let files = DesiredFiles(
             settings: settings, saved: saved, plan: plan, facts: facts, mechanism: choice.mechanism)
-        build(files, facts)
+        build(files, facts.withAdopted, keepsMechanism: choice.advice != nil)
         isRecordNew = record != facts.record
         notes += Self.notes(choice, settings, plan, facts)
+        findConflict(plan, facts)
     }
 
     /// The plan that takes everything back.
     package init(removing facts: PersistenceFacts) {
         self.init(choice: nil, record: Record())
-        build(DesiredFiles(), facts)
+        build(DesiredFiles(), facts.withAdopted)
         isRecordNew = !facts.record.isEmpty
         leftovers = notes
-        for path in [HostPath.unit, HostPath.sysctl, HostPath.upstartJob] where facts.record.file(path) == nil {
-            guard let text = facts.contents(path)?.text, text.hasPrefix(DesiredFiles.mark) else { continue }
+        let known = facts.withAdopted.record
+        for path in [HostPath.unit, HostPath.sysctl, HostPath.upstartJob, HostPath.settings]
+        where known.file(path) == nil {
+            let header = path == HostPath.settings ? DesiredFiles.header(of: path) : DesiredFiles.mark
+            guard let text = facts.contents(path)?.text, text.hasPrefix(header) else { continue }
             leftovers.append("\(path) looks like ours, but no record says so: it stays; take it away by hand")
         }
         notes = leftovers
     }
 
-    private mutating func build(_ desired: DesiredFiles, _ facts: PersistenceFacts) {
+    /// - Parameter keepsMechanism: whether what was set up before stays, because nothing can be set up now.
+    private mutating func build(_ desired: DesiredFiles, _ facts: PersistenceFacts, keepsMechanism: Bool = false) {
         record.folders = facts.record.folders
         record.services = facts.record.services
         // The parameter first: it must not be set at boot by a file whose guard is not.
-        if desired.sysctl == nil { takeBack([HostPath.sysctl], facts) }
+        if desired.sysctl == nil, !keepsMechanism { takeBack([HostPath.sysctl], facts) }
         for file in [desired.settings].compactMap(\.self) + desired.mechanism { add(file, facts) }
         enable(desired.services, facts)
         let kept = Set(desired.all.map(\.path) + [HostPath.sysctl])
-        let stale = facts.record.paths.filter { !kept.contains($0) }
-        disable(allBut: desired.services, facts)
-        takeBack(stale, facts)
+        let others = facts.record.files.filter {
+            !kept.contains($0.path) || desired.sysctl == nil && keepsMechanism && $0.path == HostPath.sysctl
+        }
+        if keepsMechanism {
+            record.files += others
+        } else {
+            disable(allBut: desired.services, facts)
+            takeBack(others.map(\.path), facts)
+        }
         if let file = desired.sysctl { add(file, facts) }
         if let file = desired.agent { add(file, facts) }
         if !record.isEmpty { makeFolders(above: RecordFolder.path, facts) }
@@ -134,7 +145,7 @@ package struct PersistencePlan: Sendable {
         notes += plan.notes
         if plan.changes.isEmpty { return }
         if path == HostPath.agentConfiguration { changesAgentConfiguration = true }
-        if path == HostPath.unit, !facts.isImage { steps.append(.service(Self.reload)) }
+        if path == HostPath.unit, facts.runsServices { steps.append(.service(Self.reload)) }
     }
 
     private static let reload = ServiceAction(
@@ -168,10 +179,13 @@ package struct PersistencePlan: Sendable {
                 Finding(
                     title: "\(service.name) is enabled", problem: isEnabled ? nil : "is not", why: service.why))
             if isEnabled { continue }
-            steps.append(.service(ServiceAction(.enable, service.name, service.manager, why: service.why)))
-            if service.isOurs, !facts.isImage {
+            let isRepair = facts.service(service.name).isLinked
+            steps.append(
+                .service(ServiceAction(.enable, service.name, service.manager, why: service.why, isRepair: isRepair)))
+            if service.isOurs, facts.runsServices {
                 let why = "so that it follows those who flush rules"
-                steps.append(.service(ServiceAction(.start, service.name, service.manager, why: why)))
+                steps.append(
+                    .service(ServiceAction(.start, service.name, service.manager, why: why, isRepair: isRepair)))
             }
             let entry = Record.Service(name: service.name, manager: service.manager)
             if !record.services.contains(entry) { record.services.append(entry) }
@@ -182,9 +196,9 @@ package struct PersistencePlan: Sendable {
         for service in record.services where !wanted.contains(where: { $0.name == service.name }) {
             let isOurs = service.name == HostPath.unitName
             let why = isOurs ? "nothing needs it any more" : "it was not enabled before"
-            if facts.service(service.name).isEnabled {
+            if facts.service(service.name).isLinked {
                 steps.append(.service(ServiceAction(.disable, service.name, service.manager, why: why)))
-                if isOurs, !facts.isImage {
+                if isOurs, facts.runsServices {
                     steps.append(.service(ServiceAction(.stop, service.name, service.manager, why: why)))
                 }
             }
@@ -193,6 +207,21 @@ package struct PersistencePlan: Sendable {
     }
 
     // MARK: Notes
+
+    /// A later file that sets the parameter back, which only its owner can take away.
+    private mutating func findConflict(_ plan: Plan, _ facts: PersistenceFacts) {
+        guard plan.needsRouteLocalnet, record.raisesRouteLocalnet else { return }
+        let other = SysctlFiles.last(Endpoint.routeLocalnet, in: facts.sysctlFilesWithOurs)
+        let isConflict = other.map { $0.path != HostPath.sysctl && $0.value != "1" } ?? false
+        let problem = other.map {
+            "\($0.path):\($0.line) sets \(Endpoint.routeLocalnet) back to \($0.value), as it is read after \(HostPath.sysctl)"
+        }
+        findings.append(
+            Finding(
+                title: "no other file sets \(Endpoint.routeLocalnet)", problem: isConflict ? problem : nil,
+                why: "the parameter is set at boot and by sysctl --system"))
+        if isConflict, let problem { notes.append("\(problem): take that line out") }
+    }
 
     private static func notes(
         _ choice: MechanismChoice, _ settings: Settings, _ plan: Plan, _ facts: PersistenceFacts
@@ -203,13 +232,6 @@ package struct PersistencePlan: Sendable {
         }
         if choice.mechanism == .systemd, facts.distribution == nil {
             notes.append("persisted with systemd: \(choice.reason)")
-        }
-        if plan.needsRouteLocalnet, let other = SysctlFiles.last(Endpoint.routeLocalnet, in: facts.sysctlFilesWithOurs),
-            other.path != HostPath.sysctl, other.value != "1"
-        {
-            notes.append(
-                "\(other.path):\(other.line) sets \(Endpoint.routeLocalnet) back to \(other.value), as it is read after \(HostPath.sysctl); take that line out"
-            )
         }
         if AgentConfiguration.settings(settings).contains(where: { $0.key == AgentConfiguration.blockMetadata }),
             facts.isIPv6Disabled

@@ -75,6 +75,9 @@ package struct Record: Hashable, Sendable {
         return all
     }
 
+    /// Whether it tells of a file of ours that sets the kernel parameter at boot.
+    package var raisesRouteLocalnet: Bool { file(HostPath.sysctl) != nil }
+
     func file(_ path: String) -> File? { files.first { $0.path == path } }
 
     /// The paths of all files in it.
@@ -138,6 +141,11 @@ extension Record {
             if line.isEmpty || line.begins(with: "#") { continue }
             if line == Self.version {
                 isVersioned = true
+            } else if !isVersioned, line.begins(with: "v") {
+                throw Failure(
+                    .trouble, "the record of what was changed was written by another version of ecs-netsetup",
+                    source: path,
+                    advice: "use that version")
             } else if !isVersioned || !take(line.split(separator: "\t", omittingEmptySubsequences: false)) {
                 throw damaged(index + 1)
             }

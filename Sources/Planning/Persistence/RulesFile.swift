@@ -57,7 +57,7 @@ struct RulesFile {
                     advice: "mend that line, as iptables-restore would refuse the whole file at boot")
             }
             let text = TextLines.text(line)
-            if text.hasSuffix("\r") { throw refuse("ends with a carriage return") }
+            if let fault = Self.fault(in: text) { throw refuse(fault) }
             let isWhole = line.last == UInt8(ascii: "\n")
             let kind = Self.kind(of: text, isInTable: opened != nil)
             switch kind {
@@ -80,6 +80,41 @@ struct RulesFile {
                 "cannot put rules into \(path): table \(opened.table), begun in line \(opened.number), has no COMMIT",
                 advice: "mend it, as iptables-restore would refuse the whole file at boot")
         }
+    }
+
+    /// The longest line that iptables-restore reads in one piece, its line break included (iptables, `iptables-restore.c`).
+    private static let longestLine = 10239
+
+    /// What iptables-restore would refuse in a line, wherever it stands.
+    private static func fault(in text: String) -> String? {
+        if text.utf8.count >= longestLine { return "is longer than iptables-restore reads" }
+        if text.isEmpty || text.begins(with: "#") { return nil }
+        if text.utf8.last == UInt8(ascii: "\r") { return "ends with a carriage return" }
+        let trimmed = text.trimmed
+        if trimmed.isEmpty { return "has blanks and nothing else" }
+        if trimmed.begins(with: "#") { return "has blanks before its #" }
+        let refused = ["-t", "--table", "-w", "--wait", "-W", "--wait-interval"]
+        return bareWords(trimmed).first(where: refused.contains).map { "has \($0), which has no place in such a file" }
+    }
+
+    /// The words of a line that are not in quotation marks.
+    private static func bareWords(_ text: String) -> [String] {
+        var words = [""]
+        var (isQuoted, isEscaped) = (false, false)
+        for scalar in text.unicodeScalars {
+            if isEscaped {
+                isEscaped = false
+            } else if scalar == "\\" {
+                isEscaped = isQuoted
+            } else if scalar == "\"" {
+                isQuoted.toggle()
+            } else if !isQuoted, scalar == " " || scalar == "\t" {
+                words.append("")
+                continue
+            }
+            words[words.count - 1].unicodeScalars.append(scalar)
+        }
+        return words
     }
 
     private static func kind(of text: String, isInTable: Bool) -> Kind {
@@ -167,7 +202,12 @@ struct RulesFile {
             let body = lines[section.range.dropFirst().dropLast()]
             let commands = body.filter { $0.kind == .command }.map { Self.withoutCounters($0.text) }
             // Only in the spelling of iptables-save can it be told which chain a rule is for.
-            let isSaved = commands.allSatisfy { $0.hasPrefix("-N ") || $0.hasPrefix("-A ") && !$0.hasPrefix("-A  ") }
+            let isSaved = commands.allSatisfy { command in
+                let words = command.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+                let chain = words.count > 1 ? words[1].utf8 : "".utf8[...]
+                let isPlain = !chain.isEmpty && !chain.contains { $0 == 0x09 || $0 == 0x22 || $0 == 0x27 }
+                return words[0] == "-N" || words[0] == "-A" && isPlain
+            }
             guard isSaved else { return false }
             let appended = commands.filter { $0.hasPrefix("-A \(chain.name) ") }
             return appended.starts(with: chain.rules.map { "-A \(chain.name) \(IptablesSpelling.specification($0))" })

@@ -42,8 +42,9 @@ package enum SystemdUnit {
         RemainAfterExit=yes
         # The legacy interface does not load itself, and the sandbox below keeps the program from loading it.
         ExecStartPre=-+/sbin/modprobe -q -a ip_tables ip6_tables
-        ExecStart=\(program) apply --persist none --quiet
-        ExecReload=\(program) apply --persist none --quiet
+        # An agent that is too old is no reason to leave the host open.
+        ExecStart=\(program) apply --persist none --force-old-agent --quiet
+        ExecReload=\(program) apply --persist none --force-old-agent --quiet
         CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW
         ProtectSystem=strict
         ReadWritePaths=/run /var/lib
@@ -86,7 +87,7 @@ enum UpstartJob {
         # A task that the job ecs waits for.
         start on starting ecs
         task
-        exec \(program) apply --persist none --quiet
+        exec \(program) apply --persist none --force-old-agent --quiet
 
         """
     }

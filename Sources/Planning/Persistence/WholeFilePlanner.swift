@@ -39,6 +39,19 @@ struct WholeFilePlanner {
         if case .whole(let digests)? = recorded?.treatment { digests } else { [] }
     }
 
+    /// The parameter must not be raised at boot after its guard is gone, whatever else somebody wrote into the file.
+    private func takeLinesOut(of path: String, _ current: FileContents) -> FilePlan {
+        let ours = TextLines(Array(SysctlFiles.text.utf8)).lines
+        var rest = TextLines(current.bytes)
+        rest.lines.removeAll { ours.contains($0) }
+        let why = "what apply wrote is taken out"
+        let after = FileContents(bytes: rest.bytes, mode: current.mode)
+        if rest.bytes == current.bytes { return FilePlan(notes: ["\(path) stays: somebody changed it since"]) }
+        return FilePlan(
+            changes: [FileChange(path: path, before: current, after: after, why: why)],
+            notes: ["\(path) stays without our lines: somebody changed it since"])
+    }
+
     func takeBack(_ recorded: Record.File) -> FilePlan {
         guard let current = facts.contents(recorded.path) else { return FilePlan() }
         let backup = HostPath.backup(of: recorded.path)
@@ -46,6 +59,7 @@ struct WholeFilePlanner {
             return FilePlan(changes: facts.removal(of: backup, why: "it is not needed any more"))
         }
         guard Self.digests(recorded).contains(Record.digest(current.bytes)) else {
+            if recorded.path == HostPath.sysctl { return takeLinesOut(of: recorded.path, current) }
             return FilePlan(notes: ["\(recorded.path) stays: somebody changed it since"])
         }
         guard recorded.origin == .setAside, let earlier = facts.contents(backup) else {

@@ -6,7 +6,7 @@ enum LocalhostGuard {
     ///
     /// CVE-2020-8558. The same condition as ecs-init's, but ahead of everybody's filter rules.
     static func rules(_ context: RuleContext) -> [PlannedRule] {
-        guard context.needsLocalnet, context.settings.guardsLocalhost else { return [] }
+        guard context.needsLocalnet || context.isRaisedElsewhere, context.settings.guardsLocalhost else { return [] }
         let rule = Rule(
             "localhost guard", at: .input, .ipv4,
             [

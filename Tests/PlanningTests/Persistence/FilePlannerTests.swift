@@ -221,14 +221,28 @@ struct WholeFilePlannerTests {
         #expect(disk.differences(from: original) == [])
     }
 
-    @Test("the very same contents that somebody else wrote stay theirs")
-    func same() throws {
-        var disk = MemoryDisk()
-        disk.put(SysctlFiles.text, at: Self.path)
-        let original = disk
+    @Test("one just as we write it is ours without a record, as after /var/lib was emptied")
+    func adopted() throws {
+        let original = MemoryDisk()
+        var disk = original
         try disk.apply(Self.wish, Self.host)
-        try disk.remove(Self.host)
-        #expect(disk.differences(from: original) == [])
+        disk.record = nil
+        var again = disk
+        try again.apply(Self.wish, Self.host)
+        for var lost in [disk, again] {
+            try lost.remove(Self.host)
+            #expect(lost.files[Self.path] == nil && lost.enabled.isEmpty)
+        }
+    }
+
+    @Test("our own line goes out of an edited sysctl file: without its guard, nothing may raise the parameter at boot")
+    func editedSysctl() throws {
+        var disk = MemoryDisk()
+        try disk.apply(Self.wish, Self.host)
+        disk.put("# mine\n" + SysctlFiles.text + "vm.swappiness = 1\n", at: Self.path)
+        let plan = try disk.remove(Self.host)
+        #expect(disk.text(Self.path) == "# mine\nvm.swappiness = 1\n")
+        #expect(plan.leftovers.contains { $0.hasPrefix("\(Self.path) stays without our lines") })
     }
 
     @Test("what somebody changed since stays and is mentioned")
@@ -284,7 +298,7 @@ struct WholeFilePlannerTests {
     @Test("the upstart job and the unit call the program as it lies there, and save nothing")
     func texts() {
         for text in [SystemdUnit.text(program: "/opt/bin/x"), UpstartJob.text(program: "/opt/bin/x")] {
-            #expect(text.contains("/opt/bin/x apply --persist none --quiet\n"))
+            #expect(text.contains("/opt/bin/x apply --persist none --force-old-agent --quiet\n"))
             #expect(text.hasPrefix("# Written by ecs-netsetup apply, taken back by ecs-netsetup remove.\n"))
             #expect(text.hasSuffix("\n") && !text.hasSuffix("\n\n"))
         }

@@ -54,7 +54,7 @@ struct MemoryDisk: Equatable {
         facts.services = (PersistenceFacts.units + PersistenceFacts.scripts).map { name in
             let isOurs = name == HostPath.unitName && (host.isUnitPackaged || files[HostPath.unit] != nil)
             return (
-                name, .init(isInstalled: host.installed.contains(name) || isOurs, isEnabled: enabled.contains(name))
+                name, .init(isInstalled: host.installed.contains(name) || isOurs, isLinked: enabled.contains(name))
             )
         }
         facts.sysctlFiles = facts.files.filter { $0.path.hasPrefix("/etc/sysctl.d/") }

@@ -114,15 +114,17 @@ struct PersistencePropertyTests {
             try disk.apply(Wish(settings: settings(random.pick(Combinations.modes)), backend: .nftables), host)
             let originals = TextLines(bytes).lines
             var (mixed, foreign): ([[UInt8]], [[UInt8]]) = ([], [])
-            // Ours stand below all others, or in the place of one.
-            for (index, line) in TextLines(disk.files[path]?.bytes ?? []).lines.enumerated() {
+            let applied = TextLines(disk.files[path]?.bytes ?? []).lines
+            // Ours stand below all others, or in the place of one; above them where the last would go on with ours.
+            let top = AssignmentFile(bytes).endsOpen ? applied.count - originals.count : 0
+            for (index, line) in applied.enumerated() {
                 while random.chance(15) {
                     let stranger = AnyAssignments.stranger(mixed.count, &random) + [0x0a]
                     mixed.append(stranger)
                     foreign.append(stranger)
                 }
                 mixed.append(line)
-                if index < originals.count { foreign.append(originals[index]) }
+                if originals.indices.contains(index - top) { foreign.append(originals[index - top]) }
             }
             disk.put(Array(mixed.joined()), at: path)
             try disk.apply(Wish(settings: settings(random.pick(Combinations.modes)), backend: .nftables), host)

@@ -174,7 +174,11 @@ struct RulesFileTests {
         Refused("\n-A INPUT -j DROP\n", "line 2 is outside a table: '-A INPUT -j DROP'"),
         Refused(":INPUT ACCEPT [0:0]\n", "line 1 is outside a table"),
         Refused("*nat\nCOMMIT\nfoo", "line 3 is outside a table: 'foo'"),
-        Refused(" \n", "line 1 is outside a table"),
+        Refused(" \n", "line 1 has blanks and nothing else"),
+        Refused("*nat\n # x\nCOMMIT\n", "line 2 has blanks before its #"),
+        Refused("*nat\n-w -A OUTPUT -j ACCEPT\nCOMMIT\n", "line 2 has -w, which has no place in such a file"),
+        Refused("*nat\n-A OUTPUT\t-t nat -j ACCEPT\nCOMMIT\n", "line 2 has -t, which has no place in such a file"),
+        Refused("#" + String(repeating: "x", count: 10239) + "\n", "line 1 is longer than iptables-restore reads"),
     ]
 
     @Test("what iptables-restore would refuse is refused with the file and the line", arguments: refused)

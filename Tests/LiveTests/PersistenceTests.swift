@@ -7,11 +7,13 @@ struct SystemdHost {
     let lab: Laboratory.Bare
     private static let log = "/run/systemctl.log"
 
-    init() throws {
+    /// - Parameter hook: what the script does first, with systemctl's arguments.
+    init(hook: String = "") throws {
         lab = try Laboratory.Bare()
         let script = """
             #!/bin/sh
             echo "systemctl $*" >> \(Self.log)
+            \(hook)
             case "$1" in
             enable|disable) exec /run/systemctl --root=/ "$@" ;;
             esac
@@ -27,6 +29,18 @@ struct SystemdHost {
         let lines = try lab.host.execute(["cat", Self.log]).output.split(separator: "\n").map(String.init)
         try lab.host.require(["rm", "-f", Self.log])
         return lines
+    }
+
+    /// As after a reboot: no rule, no record of this boot, and systemd-sysctl has read its files.
+    func reboot() throws {
+        try lab.host.require(["nft", "flush", "ruleset"])
+        try lab.host.require(["rm", "-f", "/var/lib/ecs-netsetup/earlier-values"])
+        try lab.host.writeSysctl("ipv4/conf/all/route_localnet", "0")
+        for file in try lab.host.require(["sh", "-c", "ls /etc/sysctl.d/90-ecs* 2>/dev/null || true"]).split(
+            separator: "\n")
+        {
+            try lab.host.require(["sysctl", "-p", String(file)])
+        }
     }
 
     /// Every file, link and folder of `/etc` with its mode and contents.
@@ -165,6 +179,90 @@ extension Live {
             #expect(try host.commands() == ["systemctl restart --no-block ecs.service"])
         }
 
+        @Test("what somebody writes into a file while apply runs is not lost, by it or by its undoing")
+        func concurrentEdits() throws {
+            let edit = """
+                [ "$1" != enable ] || [ -e /run/edited ] || { echo ECS_LOGLEVEL=debug >> /etc/ecs/ecs.config; touch /run/edited; }
+                """
+            let host = try SystemdHost(hook: edit)
+            try host.lab.host.require(["mkdir", "-p", "/etc/ecs"])
+            try host.lab.host.require(["sh", "-c", "echo ECS_CLUSTER=blue > /etc/ecs/ecs.config"])
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge"])
+            let text = try host.lab.host.require(["cat", "/etc/ecs/ecs.config"])
+            #expect(text == "ECS_CLUSTER=blue\nECS_LOGLEVEL=debug\nECS_ENABLE_TASK_IAM_ROLE=true\n")
+            let failing = try SystemdHost(
+                hook: "[ \"$1\" != enable ] || { echo '# mine' >> /etc/ecs-netsetup.conf; exit 1; }")
+            let result = try failing.lab.netsetup(["apply", "--mode", "bridge"])
+            #expect(result.status == 2 && result.errors.contains("so it stays"), "\(result.errors)")
+            #expect(try failing.lab.host.require(["cat", "/etc/ecs-netsetup.conf"]).hasSuffix("# mine\n"))
+        }
+
+        @Test("route_localnet is never left without the guard by a run that changes no file, before or after a reboot")
+        func guardStays() throws {
+            for reboots in [false, true] {
+                let host = try SystemdHost()
+                try host.lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", "nftables"])
+                if reboots { try host.reboot() }
+                let narrowed = try host.lab.netsetup(["apply", "--mode", "host", "--persist", "none"])
+                #expect(
+                    narrowed.status == 0 && narrowed.errors.contains("the localhost guard stays"), "\(narrowed.errors)")
+                try host.lab.host.require(["sysctl", "-p", "/etc/sysctl.d/90-ecs-netsetup.conf"])
+                #expect(try host.lab.netsetup(["status"]).output.contains("localhost guard"))
+                try host.lab.requireNetsetup(["apply", "--mode", "host"])
+                #expect(try !host.lab.netsetup(["status"]).output.contains("localhost guard"))
+                #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
+                try host.lab.requireNetsetup(["remove"])
+            }
+        }
+
+        @Test("a parameter that was 1 before us is 1 after remove in the same boot, with our file or without")
+        func earlierOne() throws {
+            let host = try SystemdHost()
+            try host.lab.host.writeSysctl("ipv4/conf/all/route_localnet", "1")
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge"])
+            try host.lab.requireNetsetup(["remove"])
+            #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "1")
+            #expect(try host.lab.host.execute(["ls", "/var/lib/ecs-netsetup"]).status != 0)
+        }
+
+        @Test("a unit that somebody deleted leaves no link after remove")
+        func deletedUnit() throws {
+            let host = try SystemdHost()
+            let before = try host.configuration()
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge"])
+            try host.lab.host.require(["rm", "/etc/systemd/system/ecs-netsetup.service"])
+            try host.lab.requireNetsetup(["remove"])
+            #expect(try host.configuration() == before)
+        }
+
+        @Test("a failing start does not disable what was enabled before")
+        func failingRepair() throws {
+            let host = try SystemdHost(hook: "[ \"$1\" != start ] || [ ! -e /run/broken ] || exit 1")
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge"])
+            try host.lab.host.require(["rm", "/etc/systemd/system/ecs.service.wants/ecs-netsetup.service"])
+            try host.lab.host.require(["touch", "/run/broken"])
+            #expect(try host.lab.netsetup(["apply"]).status == 2)
+            let link = "/etc/systemd/system/multi-user.target.wants/ecs-netsetup.service"
+            #expect(try host.lab.host.execute(["test", "-L", link]).status == 0)
+        }
+
+        @Test("where systemd does not run any more, apply keeps what was set up, and remove takes it away")
+        func notBootedAnyMore() throws {
+            let host = try SystemdHost()
+            let before = try host.configuration()
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge"])
+            let after = try host.configuration()
+            try host.lab.host.require(["umount", "/usr/bin/systemctl"])
+            try host.lab.host.require(["rm", "-r", "/run/systemd"])
+            let again = try host.lab.netsetup(["apply"])
+            #expect(again.status == 0 && again.output.hasPrefix("nothing to do"), "\(again.output)\(again.errors)")
+            #expect(try host.configuration() == after)
+            let removed = try host.lab.netsetup(["remove"])
+            #expect(removed.status == 0, "\(removed.errors)")
+            #expect(try host.configuration() == before)
+            #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
+        }
+
         @Test("a masked unit stays masked: auto says so, by name it is refused, and remove is not kept from its work")
         func masked() throws {
             let host = try SystemdHost()
@@ -201,6 +299,9 @@ extension Live {
             let result = try host.lab.netsetup(["apply", "--mode", "bridge"])
             #expect(result.status == 0)
             #expect(result.errors.contains("/etc/sysctl.d/95-cis.conf:2 sets"), "\(result.errors)")
+            #expect(try host.lab.netsetup(["verify"]).status == 1)
+            try host.lab.host.require(["rm", "/etc/sysctl.d/95-cis.conf"])
+            #expect(try host.lab.netsetup(["verify"]).status == 0)
         }
 
         @Test("settings are saved, read by every command, and overridden by options")

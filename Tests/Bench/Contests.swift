@@ -102,13 +102,14 @@ struct RuleFiles {
 
     /// Writes them from what ecs-netsetup installs on this host, and takes it away again.
     init(_ lab: Laboratory.Bare, _ backend: String) throws {
-        let printed = try lab.netsetup(["diff", "--mode", "bridge", "--backend", "iptables"]).output
+        let printed = try lab.netsetup(["diff", "--mode", "bridge", "--backend", "iptables", "--persist", "none"])
+            .output
         let rules = printed.split(separator: "\n").filter { $0.hasPrefix("+ ") }.map { String($0.dropFirst(2)) }
         commands = rules.map { ["sh", "-c", $0] }
         try Self.write(Self.restoreFile(rules.filter { $0.hasPrefix("iptables") }), to: ipv4, lab.host)
         try Self.write(Self.restoreFile(rules.filter { $0.hasPrefix("ip6tables") }), to: ipv6, lab.host)
         if backend == "nftables" {
-            try lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", backend, "--quiet"])
+            try lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", backend, "--persist", "none", "--quiet"])
             try Self.write(
                 try lab.host.require(["nft", "-s", "list", "table", "inet", "ecs-netsetup"]), to: nft, lab.host)
             try lab.requireNetsetup(["remove", "--quiet"])

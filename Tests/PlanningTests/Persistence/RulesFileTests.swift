@@ -133,7 +133,8 @@ struct RulesFileTests {
     @Test(
         "a rule that somebody wrote above ours goes below them, however it is spelled",
         arguments: [
-            "-A OUTPUT -j X", "-A  OUTPUT -j X", "--append OUTPUT -j X", "-A\tOUTPUT -j X", "[1:2] -A OUTPUT -j X",
+            "-A OUTPUT -j X", "-A  OUTPUT -j X", "--append OUTPUT -j X", "-A\tOUTPUT -j X", "-A OUTPUT\t-j X",
+            "-A \"OUTPUT\" -j X", "[1:2] -A OUTPUT -j X",
         ])
     func writtenAbove(_ rule: String) throws {
         let before = try merged("*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")

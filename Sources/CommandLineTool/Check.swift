@@ -85,3 +85,10 @@ struct Check {
         if case .unknown(let text) = installed.content { text } else { "" }
     }
 }
+
+extension Decision {
+    /// Whether the host is as a command wants it: verify also looks at what apply cannot change.
+    func matches(for command: Command) -> Bool {
+        command == .verify ? Check.checks(of: self).allSatisfy(\.hasPassed) : isFulfilled
+    }
+}

@@ -14,8 +14,7 @@ enum JSONReport {
         let result =
             switch command {
             case .apply, .remove: decision.isFulfilled ? "unchanged" : "changed"
-            case .verify: Check.checks(of: decision).allSatisfy(\.hasPassed) ? "matches" : "differs"
-            default: decision.isFulfilled ? "matches" : "differs"
+            default: decision.matches(for: command) ? "matches" : "differs"
             }
         var members = head(command, result)
         if command.needsModes {

@@ -26,9 +26,6 @@ struct SettingsFile {
 
     private(set) var entries: [Entry] = []
 
-    /// No settings.
-    init() {}
-
     /// Reads a settings file. Of a key that is set more than once, the last line counts.
     ///
     /// - Parameters:

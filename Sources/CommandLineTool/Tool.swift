@@ -86,9 +86,7 @@ package struct Tool {
             let decision = try Decision(settings: request.settings, saved: saved, observed: observed)
             let due = command == .diff ? engine.restartNote(for: decision) : []
             try write(decision, request: request, command: command, notes: notes + due)
-            let matches =
-                command == .verify ? Check.checks(of: decision).allSatisfy(\.hasPassed) : decision.isFulfilled
-            return matches ? ExitStatus.matches : ExitStatus.differs
+            return decision.matches(for: command) ? ExitStatus.matches : ExitStatus.differs
         case .apply:
             let notes = try engine.checkAgent(for: request.settings)
             let decision = try engine.carryOut(readsDisk: request.readsDisk, until: deadline) {

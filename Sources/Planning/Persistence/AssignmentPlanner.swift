@@ -94,10 +94,10 @@ struct AssignmentPlanner {
             draft.add(reason: desired.why)
             if draft.file.endsOpen {
                 draft.file.prepend(written)
-                return remember(desired.key, written, earlier: nil, &draft)
+            } else {
+                if !draft.file.endsWithLineBreak { draft.unbrokenLine = earlierLastLine(draft) }
+                draft.file.append(written)
             }
-            if !draft.file.endsWithLineBreak { draft.unbrokenLine = earlierLastLine(draft) }
-            draft.file.append(written)
             return remember(desired.key, written, earlier: nil, &draft)
         }
         if last.isBare, desired.isFine(last.value) { return }

@@ -78,12 +78,12 @@ package struct PersistencePlan: Sendable {
     /// The plan that takes everything back.
     package init(removing facts: PersistenceFacts) {
         self.init(choice: nil, record: Record())
-        build(DesiredFiles(), facts.withAdopted)
+        let known = facts.withAdopted
+        build(DesiredFiles(), known)
         isRecordNew = !facts.record.isEmpty
         leftovers = notes
-        let known = facts.withAdopted.record
         for path in [HostPath.unit, HostPath.sysctl, HostPath.upstartJob, HostPath.settings]
-        where known.file(path) == nil {
+        where known.record.file(path) == nil {
             let header = path == HostPath.settings ? DesiredFiles.header(of: path) : DesiredFiles.mark
             guard let text = facts.contents(path)?.text, text.hasPrefix(header) else { continue }
             leftovers.append("\(path) looks like ours, but no record says so: it stays; take it away by hand")
@@ -99,9 +99,10 @@ package struct PersistencePlan: Sendable {
         if desired.sysctl == nil, !keepsMechanism { takeBack([HostPath.sysctl], facts) }
         for file in [desired.settings].compactMap(\.self) + desired.mechanism { add(file, facts) }
         enable(desired.services, facts)
-        let kept = Set(desired.all.map(\.path) + [HostPath.sysctl])
+        let wanted = Set(desired.all.map(\.path))
+        // The sysctl file was taken back above, unless it is kept.
         let others = facts.record.files.filter {
-            !kept.contains($0.path) || desired.sysctl == nil && keepsMechanism && $0.path == HostPath.sysctl
+            !wanted.contains($0.path) && (keepsMechanism || $0.path != HostPath.sysctl)
         }
         if keepsMechanism {
             record.files += others

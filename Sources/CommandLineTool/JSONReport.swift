@@ -7,16 +7,38 @@ enum JSONReport {
     /// Raised when a member changes its meaning or goes away; new members do not raise it.
     private static let schema: UInt64 = 1
 
-    /// The answer of apply, diff, verify and remove.
+    /// The answer of apply, diff and remove.
     ///
     /// - Parameter notes: what else to know.
     static func changes(_ decision: Decision, request: Request, command: Command, notes: [String]) -> String {
         let result =
             switch command {
             case .apply, .remove: decision.isFulfilled ? "unchanged" : "changed"
-            default: decision.matches(for: command) ? "matches" : "differs"
+            default: decision.isFulfilled ? "matches" : "differs"
             }
-        var members = head(command, result)
+        let members = head(command, result) + context(decision, request: request, command: command)
+        return JSONValue.object(members + [("notes", strings(notes))]).text
+    }
+
+    /// The answer of verify.
+    static func checks(_ verification: Verification, request: Request) -> String {
+        let decision = verification.decision
+        let result =
+            !verification.checks(.undecided).isEmpty
+            ? "undecided" : verification.checks(.failed).isEmpty ? "matches" : "differs"
+        return JSONValue.object(
+            head(.verify, result) + context(decision, request: request, command: .verify) + [
+                ("checks", .array(verification.checks.map { check($0, request: request) })),
+                ("notes", strings(decision.notes)),
+            ]
+        ).text
+    }
+
+    /// The settings that count, the choices made, and the changes.
+    private static func context(
+        _ decision: Decision, request: Request, command: Command
+    ) -> [(String, JSONValue)] {
+        var members: [(String, JSONValue)] = []
         if command.needsModes {
             members.append(
                 ("modes", .array(Mode.allCases.filter(request.settings.modes.contains).map { .string($0.rawValue) })))
@@ -37,9 +59,7 @@ enum JSONReport {
                 ))
         }
         members.append(("changes", .array(ChangeLine.lines(of: decision).map(change))))
-        if command == .verify { members.append(("checks", .array(Check.checks(of: decision).map(check)))) }
-        members.append(("notes", strings(notes)))
-        return JSONValue.object(members).text
+        return members
     }
 
     /// The answer of status.
@@ -96,11 +116,15 @@ enum JSONReport {
         return .object(members)
     }
 
-    private static func check(_ check: Check) -> JSONValue {
+    private static func check(_ check: Check, request: Request) -> JSONValue {
         var members: [(String, JSONValue)] = [
-            ("title", .string(check.title)), ("passed", .boolean(check.hasPassed)), ("why", .string(check.why)),
+            ("id", .string(check.kind.identifier)), ("title", .string(check.title)),
+            ("severity", .string(check.kind.severity.rawValue)), ("outcome", .string(check.outcome.rawValue)),
+            ("passed", .boolean(check.outcome == .passed)), ("why", .string(check.why)),
         ]
-        if let problem = check.problem { members.append(("problem", .string(problem))) }
+        if !check.evidence.isEmpty { members.append(("evidence", .string(check.evidence))) }
+        if check.outcome == .failed { members.append(("problem", .string(check.evidence))) }
+        if let mend = check.mend { members.append(("mend", .string(request.command(for: mend)))) }
         return .object(members)
     }
 

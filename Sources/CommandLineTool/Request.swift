@@ -89,6 +89,14 @@ struct Request {
         }
     }
 
+    /// The command that mends a check, as a person types it.
+    func command(for mend: Check.Mend) -> String {
+        switch mend {
+        case .apply: (["ecs-netsetup apply"] + planningWords).joined(separator: " ")
+        case .command(let text): text
+        }
+    }
+
     /// Whether what persistence depends on is looked at.
     var readsDisk: Bool { command == .remove || settings.persistence != Mechanism.none }
 }

@@ -48,25 +48,47 @@ struct TextReport {
     }
 
     /// Every check with its outcome, failed ones with the reason, and one summary line.
-    func checks(_ decision: Decision, request: Request) -> String {
-        let checks = Check.checks(of: decision)
+    func checks(_ verification: Verification, request: Request) -> String {
+        let checks = verification.checks
         let width = checks.map(\.title.count).max() ?? 0
-        var lines = checks.flatMap { check -> [String] in
-            guard let problem = check.problem else { return [palette.green("ok  ") + "  " + check.title] }
+        var lines = checks.flatMap { told($0, width: width, request: request) }
+        let counts = [(Check.Outcome.failed, "failed"), (.undecided, "could not be decided"), (.skipped, "skipped")]
+            .compactMap { outcome, word in
+                let count = verification.checks(outcome).count
+                return count == 0 ? nil : "\(count) \(word)"
+            }
+        let place = Self.place(verification.decision, request)
+        let summary =
+            counts.isEmpty
+            ? "all \(checks.count) checks passed" : "of \(checks.count) checks, \(counts.joined(separator: ", "))"
+        // Once, not with every check that it mends.
+        let apply = checks.contains { $0.mend == .apply } ? "; to mend: \(request.command(for: .apply))" : ""
+        lines.append(palette.bold("\(summary) (\(place))") + apply)
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func told(_ check: Check, width: Int, request: Request) -> [String] {
+        let (word, paint): (String, (String) -> String) =
+            switch check.outcome {
+            case .passed: ("ok  ", palette.green)
+            case .failed: ("FAIL", palette.red)
+            case .undecided: ("??  ", palette.yellow)
+            case .skipped: ("skip", palette.dim)
+            }
+        let head = "\(paint(word))  \(palette.dim(check.kind.identifier))  "
+        if check.outcome == .passed {
             return [
-                palette.red("FAIL") + "  " + pad(check.title, width) + "  " + palette.red(problem),
-                palette.dim("      \(check.why)"),
+                head
+                    + (check.evidence.isEmpty
+                        ? check.title : pad(check.title, width) + "  " + palette.dim(check.evidence))
             ]
         }
-        let failed = checks.filter { !$0.hasPassed }.count
-        let place = Self.place(decision, request)
-        let apply = (["ecs-netsetup apply"] + request.planningWords).joined(separator: " ")
-        let mend = (decision.obstacles.map(\.advice) + [apply]).joined(separator: ", then ")
-        lines.append(
-            failed == 0
-                ? palette.bold("all \(checks.count) checks passed (\(place))")
-                : palette.bold("\(failed) of \(checks.count) checks failed (\(place))") + "; to mend: " + mend)
-        return lines.joined(separator: "\n") + "\n"
+        let indent = String(repeating: " ", count: 19)
+        var lines = [head + pad(check.title, width) + "  " + paint(check.evidence)]
+        if check.outcome == .skipped { return lines }
+        lines.append(palette.dim(indent + check.why))
+        if case .command(let text)? = check.mend { lines.append(indent + "to mend: " + text) }
+        return lines
     }
 
     /// What is live, with counters.

@@ -78,15 +78,20 @@ package struct Tool {
         case .status:
             try write(try observe(), request: request)
             return ExitStatus.matches
-        case .diff, .verify:
-            let notes = command == .diff ? try engine.checkAgent(for: request.settings) : []
+        case .diff:
+            let notes = try engine.checkAgent(for: request.settings)
+            let decision = try Decision(settings: request.settings, saved: request.saved, observed: try observe())
+            try write(decision, request: request, command: command, notes: notes + engine.restartNote(for: decision))
+            return decision.isFulfilled ? ExitStatus.matches : ExitStatus.differs
+        case .verify:
             let observed = try observe()
             // What only overrides need not be in the settings file; but one has to be there for the next boot.
-            let saved = command == .diff || !observed.disk.hasSettings ? request.saved : []
+            let saved = observed.disk.hasSettings ? [] : request.saved
             let decision = try Decision(settings: request.settings, saved: saved, observed: observed)
-            let due = command == .diff ? engine.restartNote(for: decision) : []
-            try write(decision, request: request, command: command, notes: notes + due)
-            return decision.matches(for: command) ? ExitStatus.matches : ExitStatus.differs
+            let verification = try engine.verify(decision, for: request.settings)
+            try write(verification, request: request)
+            if !verification.checks(.undecided).isEmpty { return ExitStatus.trouble }
+            return verification.checks(.failed).isEmpty ? ExitStatus.matches : ExitStatus.differs
         case .apply:
             let notes = try engine.checkAgent(for: request.settings)
             let decision = try engine.carryOut(readsDisk: request.readsDisk, until: deadline) {
@@ -128,12 +133,21 @@ package struct Tool {
         }
         let report = TextReport(palette: Palette(isColored: Terminal.usesColor(request.color)))
         let evidence = request.isVerbose ? report.evidence(decision) : ""
-        let answer =
-            command == .verify
-            ? report.checks(decision, request: request)
-            : report.changes(decision, request: request, command: command)
-        try Terminal.write(evidence + answer)
+        try Terminal.write(evidence + report.changes(decision, request: request, command: command))
         for note in notes { Terminal.complain("note: \(note)") }
+    }
+
+    private func write(_ verification: Verification, request: Request) throws(Failure) {
+        if request.isQuiet { return }
+        let decision = verification.decision
+        switch request.format {
+        case .json: try Terminal.write(JSONReport.checks(verification, request: request))
+        case .text:
+            let report = TextReport(palette: Palette(isColored: Terminal.usesColor(request.color)))
+            let evidence = request.isVerbose ? report.evidence(decision) : ""
+            try Terminal.write(evidence + report.checks(verification, request: request))
+            for note in decision.notes { Terminal.complain("note: \(note)") }
+        }
     }
 
     private func write(_ observation: Observation, request: Request) throws(Failure) {

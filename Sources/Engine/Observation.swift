@@ -38,6 +38,9 @@ package struct Observation: Sendable {
     /// when the machine started, as that start would have left it. nil when it was not this program that set it.
     var valueToReturnTo: String? { earlierRouteLocalnet ?? disk.routeLocalnetWithoutUs }
 
+    /// What was looked at.
+    var scope: CheckContext.Scope { disk.isImage ? .offline(rules: false, files: true) : .host }
+
     /// Gives up what the backends hold.
     func release() {
         nftables.reservation?.release()

@@ -18,9 +18,13 @@ private struct Answer: Decodable {
         let why: String?
     }
     struct Check: Decodable {
+        let id: String
         let title: String
+        let severity: String
+        let outcome: String
         let passed: Bool
         let why: String
+        let mend: String?
         let problem: String?
     }
     struct Trouble: Decodable {
@@ -76,9 +80,13 @@ private struct Status: Decodable {
 @Suite("JSON reports")
 struct JSONReportTests {
     private func answer(_ observation: Observation, _ command: Command) throws -> Answer {
-        try Answer(
+        let request = Scene.request(command)
+        if command == .verify {
+            return try Answer(JSONReport.checks(try Scene.verification(observation), request: request))
+        }
+        return try Answer(
             JSONReport.changes(
-                Scene.decision(observation), request: Scene.request(command), command: command,
+                Scene.decision(observation), request: request, command: command,
                 notes: Scene.decision(observation).notes))
     }
 
@@ -119,6 +127,9 @@ struct JSONReportTests {
         let broken = try #require(try answer(Scene.broken(), .verify).checks)
         #expect(broken.allSatisfy { $0.passed == ($0.problem == nil) })
         #expect(broken.contains { !$0.passed } && broken.contains { $0.passed })
+        #expect(broken.allSatisfy { $0.passed == ($0.outcome == "passed") && $0.passed == ($0.mend == nil) })
+        #expect(broken.first { $0.title == "localhost guard" }?.id == "ECS-NET-002")
+        #expect(broken.first { $0.title == "localhost guard" }?.severity == "error")
     }
 
     @Test("of remove name no modes and no backend")

@@ -67,4 +67,8 @@ enum Scene {
     static func decision(_ observation: Observation) throws -> Decision {
         try Decision(settings: settings, observed: observation)
     }
+
+    static func verification(_ observation: Observation) throws -> Verification {
+        Verification(try decision(observation), settings: settings)
+    }
 }

@@ -75,15 +75,15 @@ struct TextReportTests {
 
     @Test("of verify name each failed check with its problem, and how to mend it")
     func verify() throws {
-        let text = plain.checks(try Scene.decision(Scene.broken()), request: Scene.request(.verify))
-        #expect(text.contains("FAIL  localhost guard"))
+        let text = plain.checks(try Scene.verification(Scene.broken()), request: Scene.request(.verify))
+        #expect(text.contains("FAIL  ECS-NET-002  localhost guard"))
         #expect(text.contains("is missing"))
         #expect(text.contains("was altered"))
         #expect(text.contains("is there but not asked for"))
-        #expect(text.contains("ok    no IMDS for docker+"))
+        #expect(text.contains("ok    ECS-NET-006  no IMDS for docker+"))
         #expect(text.hasSuffix("to mend: ecs-netsetup apply --mode bridge\n"))
         let count = try Scene.planned().count + 1
-        let matching = plain.checks(try Scene.decision(Scene.matching()), request: Scene.request(.verify))
+        let matching = plain.checks(try Scene.verification(Scene.matching()), request: Scene.request(.verify))
         #expect(matching.hasSuffix("\nall \(count) checks passed (nftables, mode bridge)\n"))
         #expect(!matching.contains("FAIL"))
     }
@@ -102,10 +102,11 @@ struct TextReportTests {
 
     @Test("are the same without their colours")
     func colors() throws {
-        let decision = try Scene.decision(Scene.broken())
+        let verification = try Scene.verification(Scene.broken())
+        let decision = verification.decision
         let request = Scene.request(.verify)
         for (bright, dull) in [
-            (colored.checks(decision, request: request), plain.checks(decision, request: request)),
+            (colored.checks(verification, request: request), plain.checks(verification, request: request)),
             (
                 colored.changes(decision, request: request, command: .diff),
                 plain.changes(decision, request: request, command: .diff)

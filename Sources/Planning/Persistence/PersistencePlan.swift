@@ -4,10 +4,13 @@ package import Model
 package struct PersistencePlan: Sendable {
     /// Something that should be so on disk.
     package struct Finding: Sendable {
+        package let kind: CheckKind
         package let title: String
         /// What is wrong; nil when nothing is.
         package let problem: String?
         package let why: String
+        /// What mends it; nil where `apply` does, or an obstacle says what.
+        package var mend: Check.Mend?
     }
 
     /// A setting as it is saved.
@@ -125,8 +128,17 @@ package struct PersistencePlan: Sendable {
         take(plan, path: file.path, facts)
         let difference = facts.contents(file.path) == nil ? "is missing" : "differs"
         let problem = plan.obstacle?.what ?? (plan.changes.isEmpty ? nil : difference)
-        findings.append(Finding(title: file.path, problem: problem, why: file.why))
+        findings.append(Finding(kind: Self.kind(of: file.path), title: file.path, problem: problem, why: file.why))
         if let recorded = plan.record { record.files.append(recorded) }
+    }
+
+    private static func kind(of path: String) -> CheckKind {
+        switch path {
+        case HostPath.settings: .settingsFile
+        case HostPath.sysctl: .sysctlFile
+        case HostPath.agentConfiguration: .agentConfiguration
+        default: .mechanismFile
+        }
     }
 
     private mutating func takeBack(_ paths: [String], _ facts: PersistenceFacts) {
@@ -135,7 +147,10 @@ package struct PersistencePlan: Sendable {
             take(plan, path: recorded.path, facts)
             if !plan.changes.isEmpty {
                 let why = "only what the settings ask for should be there"
-                findings.append(Finding(title: recorded.path, problem: "holds what is not asked for", why: why))
+                findings.append(
+                    Finding(
+                        kind: Self.kind(of: recorded.path), title: recorded.path,
+                        problem: "holds what is not asked for", why: why))
             }
         }
     }
@@ -178,7 +193,8 @@ package struct PersistencePlan: Sendable {
             let isEnabled = facts.service(service.name).isEnabled && (!service.isOurs || facts.hasAllUnitLinks)
             findings.append(
                 Finding(
-                    title: "\(service.name) is enabled", problem: isEnabled ? nil : "is not", why: service.why))
+                    kind: .mechanism, title: "\(service.name) is enabled", problem: isEnabled ? nil : "is not",
+                    why: service.why))
             if isEnabled { continue }
             let isRepair = facts.service(service.name).isLinked
             steps.append(
@@ -219,8 +235,10 @@ package struct PersistencePlan: Sendable {
         }
         findings.append(
             Finding(
-                title: "no other file sets \(Endpoint.routeLocalnet)", problem: isConflict ? problem : nil,
-                why: "the parameter is set at boot and by sysctl --system"))
+                kind: .sysctlFile, title: "no other file sets \(Endpoint.routeLocalnet)",
+                problem: isConflict ? problem : nil,
+                why: "the parameter is set at boot and by sysctl --system",
+                mend: other.map { .command("take line \($0.line) out of \($0.path)") }))
         if isConflict, let problem { notes.append("\(problem): take that line out") }
     }
 

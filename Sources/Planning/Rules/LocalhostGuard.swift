@@ -2,13 +2,15 @@ import Model
 
 /// What makes `route_localnet=1` safe: neighbours on the host's networks must not reach services on 127.0.0.1.
 enum LocalhostGuard {
+    static let title = "localhost guard"
+
     /// `iptables -t mangle -A INPUT ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP`
     ///
     /// CVE-2020-8558. The same condition as ecs-init's, but ahead of everybody's filter rules.
     static func rules(_ context: RuleContext) -> [PlannedRule] {
         guard context.needsLocalnet || context.isRaisedElsewhere, context.settings.guardsLocalhost else { return [] }
         let rule = Rule(
-            "localhost guard", at: .input, .ipv4,
+            title, at: .input, .ipv4,
             [
                 .source(Endpoint.loopback, negated: true), .destination(Endpoint.loopback),
                 .connectionState([.related, .established, .dnat], negated: true),

@@ -1,19 +1,24 @@
-/// A JSON value (RFC 8259) to be written.
-enum JSONValue {
+/// A JSON value (RFC 8259).
+package enum JSONValue: Sendable {
+    case null
     case string(String)
     case integer(UInt64)
+    /// Any other number, as it is spelled: `-101`, `1.5e3`.
+    case number(String)
     case boolean(Bool)
     case array([JSONValue])
     /// Members in the order in which they are written.
     case object([(String, JSONValue)])
 
     /// The text, indented for people, with a line break at its end.
-    var text: String { Self.write(self, indent: "") + "\n" }
+    package var text: String { Self.write(self, indent: "") + "\n" }
 
     private static func write(_ value: JSONValue, indent: String) -> String {
         let inner = indent + "  "
         switch value {
+        case .null: return "null"
         case .string(let text): return quote(text)
+        case .number(let text): return text
         case .integer(let number): return "\(number)"
         case .boolean(let flag): return flag ? "true" : "false"
         case .array(let values):
@@ -44,4 +49,29 @@ enum JSONValue {
         }
         return quoted + "\""
     }
+}
+
+/// What a reader asks for; nil where the value is of another type.
+extension JSONValue {
+    /// The first member of this name.
+    package subscript(name: String) -> JSONValue? {
+        if case .object(let members) = self { members.first { $0.0 == name }?.1 } else { nil }
+    }
+
+    package var members: [(String, JSONValue)]? { if case .object(let members) = self { members } else { nil } }
+    package var elements: [JSONValue]? { if case .array(let elements) = self { elements } else { nil } }
+    package var string: String? { if case .string(let text) = self { text } else { nil } }
+    package var boolean: Bool? { if case .boolean(let flag) = self { flag } else { nil } }
+
+    /// A whole number that fits.
+    package var integer: Int? {
+        switch self {
+        case .integer(let number): Int(exactly: number)
+        case .number(let text): Int(text)
+        default: nil
+        }
+    }
+
+    /// A count, as of packets.
+    package var count: UInt64? { if case .integer(let number) = self { number } else { nil } }
 }

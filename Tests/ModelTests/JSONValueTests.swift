@@ -1,7 +1,6 @@
 import FoundationEssentials
+import Model
 import Testing
-
-@testable import CommandLineTool
 
 @Suite("JSON text")
 struct JSONValueTests {

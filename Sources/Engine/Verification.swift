@@ -1,0 +1,29 @@
+package import Model
+package import Planning
+
+/// What verify found: every check, and the facts behind them.
+package struct Verification: Sendable {
+    package let decision: Decision
+    package let facts: VerificationFacts
+    package let checks: [Check]
+
+    package init(_ decision: Decision, settings: Settings, facts: VerificationFacts = VerificationFacts()) {
+        self.decision = decision
+        self.facts = facts
+        checks = CheckCatalogue.checks(
+            CheckContext(
+                scope: decision.observed.scope, settings: settings, plan: decision.plan, changes: decision.changes,
+                sysctl: decision.sysctl, persistence: decision.persistence, disk: decision.observed.disk,
+                facts: facts))
+    }
+
+    /// The checks with this outcome.
+    package func checks(_ outcome: Check.Outcome) -> [Check] { checks.filter { $0.outcome == outcome } }
+}
+
+extension Engine {
+    /// Looks at everything that a host's settings ask for, also at what apply cannot change.
+    package func verify(_ decision: Decision, for settings: Settings) throws(Failure) -> Verification {
+        Verification(decision, settings: settings, facts: VerificationFacts())
+    }
+}

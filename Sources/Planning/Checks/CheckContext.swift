@@ -1,0 +1,62 @@
+package import Model
+
+/// What the checks are decided from.
+package struct CheckContext: Sendable {
+    /// What was looked at, and so what can be told.
+    package enum Scope: Sendable {
+        /// A running host: everything.
+        case host
+        /// Captured rules, a folder of files, or both: no kernel.
+        case offline(rules: Bool, files: Bool)
+
+        package var hasRules: Bool { if case .offline(let rules, _) = self { rules } else { true } }
+        package var isHost: Bool { if case .host = self { true } else { false } }
+    }
+
+    package let scope: Scope
+    package let settings: Settings
+    package let plan: Plan
+    /// The rule changes, the chosen backend's first.
+    package let changes: [BackendChanges]
+    package let sysctl: SysctlChange?
+    package let persistence: PersistencePlan
+    package let disk: PersistenceFacts
+    package let facts: VerificationFacts
+
+    package init(
+        scope: Scope, settings: Settings, plan: Plan, changes: [BackendChanges], sysctl: SysctlChange?,
+        persistence: PersistencePlan, disk: PersistenceFacts, facts: VerificationFacts
+    ) {
+        self.scope = scope
+        self.settings = settings
+        self.plan = plan
+        self.changes = changes
+        self.sysctl = sysctl
+        self.persistence = persistence
+        self.disk = disk
+        self.facts = facts
+    }
+}
+
+/// What verify looks at beyond what apply needs to know.
+package struct VerificationFacts: Sendable {
+    /// Other people's chains on the ways that the packets of ECS take.
+    package var foreignChains: [ForeignChain] = []
+
+    package init() {}
+}
+
+/// Every check, in the order in which they are told.
+///
+/// To add a check: write a function in `Planning/Checks`, name it here, and give it a case of `CheckKind`.
+package enum CheckCatalogue {
+    static let entries: [@Sendable (CheckContext) -> [Check]] = [
+        RuleChecks.planned,
+        RuleChecks.routeLocalnet,
+        PersistenceChecks.checks,
+        RuleChecks.beyondPlan,
+    ]
+
+    /// What every check says.
+    package static func checks(_ context: CheckContext) -> [Check] { entries.flatMap { $0(context) } }
+}

@@ -5,6 +5,14 @@ struct CommandLineWords {
     fileprivate(set) var command: Command?
     /// The options that were given, each once, with all their values; empty ones for an option without a value.
     fileprivate(set) var values: [(option: Option, values: [String])] = []
+
+    /// With another's options, which count where both have one.
+    func adding(_ other: CommandLineWords) -> CommandLineWords {
+        var line = self
+        line.values.removeAll { own in other.values.contains { $0.option.name == own.option.name } }
+        line.values += other.values
+        return line
+    }
 }
 
 /// Sorts the words of a command line by the command table.

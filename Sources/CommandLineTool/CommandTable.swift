@@ -20,7 +20,7 @@ struct Option: Sendable {
     let take: @Sendable (inout Request, String) throws(Failure) -> Void
 
     /// Whether it says what is desired, as opposed to how to go about it or how to print.
-    var isPlanning: Bool { commands.contains(.diff) && name != "root" }
+    var isPlanning: Bool { commands.contains(.diff) && commands.contains(.apply) && name != "root" }
 
     /// Whether it says how the answer is written.
     var isForOutput: Bool { ["format", "color", "quiet", "verbose"].contains(name) }
@@ -135,6 +135,13 @@ enum CommandTable {
             name: "root", argument: "DIR", summary: "work on an image below this folder: files only, no kernel",
             fallback: "/", commands: planning + [.remove],
             take: { request, value in request.root = value }),
+        Option(
+            name: "out", argument: "FILE", summary: "also write the changes to a plan, for apply --plan",
+            commands: [.diff], take: { request, value in request.planOut = value }),
+        Option(
+            name: "plan", argument: "FILE",
+            summary: "carry out the plan that diff --out made, just as it is; refused where the host has changed since",
+            commands: [.apply], take: { request, value in request.planPath = value }),
         Option(
             name: "restart-agent", summary: "restart the ECS agent if its configuration changed",
             commands: [.apply, .remove], take: { request, _ in request.settings.restartsAgent = true }),

@@ -23,6 +23,14 @@ enum ColorMode: String, CaseIterable {
     case never
 }
 
+/// A file that says what a command line does not.
+enum InputFile {
+    /// The settings file below a folder; nil for that of this machine.
+    case settings(root: String?)
+    /// A plan, by its path as it was given.
+    case plan(String)
+}
+
 /// What a command line asks for, together with the settings file.
 struct Request {
     var command: Command?
@@ -37,6 +45,14 @@ struct Request {
     var root: String?
     /// The options that say what is desired, as they were given, so that advice can repeat them.
     var planningWords: [String] = []
+    /// The same with what else is saved, for a plan.
+    private(set) var planWords: [String] = []
+    /// Where the plan is written; nil for nowhere.
+    var planOut: String?
+    /// Where the plan to carry out is; nil for none.
+    var planPath: String?
+    /// That plan.
+    var plan: PlanFile?
     /// What goes into the settings file: what the command line says beyond it.
     var saved: [PersistencePlan.SavedSetting] = []
 
@@ -46,34 +62,59 @@ struct Request {
     ///
     /// - Parameters:
     ///   - words: those after the program's name.
-    ///   - settings: reads the settings file, below a folder or of this machine; called for the commands that need it.
-    /// - Throws: a usage failure that names the word, or the line of the file, and what would be right.
+    ///   - read: reads a file; called for the commands that need it. nil where there is none.
+    /// - Throws: a usage failure that names the word, or the line of a file, and what would be right.
     static func parse(
-        _ words: [String], settings read: (String?) throws(Failure) -> FileContents?
+        _ words: [String], reading read: (InputFile) throws(Failure) -> FileContents?
     ) throws(Failure) -> Request {
-        let line = try ArgumentParser.parse(words)
+        var line = try ArgumentParser.parse(words)
         var request = Request()
         try request.take(line)
         if request.wantsHelp || request.wantsVersion { return request }
         let command = try ArgumentParser.check(line)
+        if let path = request.planPath {
+            guard let contents = try read(.plan(path)) else {
+                throw .usage("there is no plan \(path)", advice: "make one with diff --out \(path)")
+            }
+            let plan = try PlanFile(contents.bytes, path: path)
+            let planned = try plan.words(beside: line)
+            line = line.adding(planned)
+            request = Request()
+            try request.take(line)
+            request.plan = plan
+            request = try request.completed(line, reading: read)
+            // What the command line adds is for this time only.
+            request.saved.removeAll { entry in !planned.values.contains { $0.option.settingsKey == entry.key } }
+            return request
+        }
         guard command.needsModes else { return request }
-        if let contents = try read(request.root) {
+        return try request.completed(line, reading: read)
+    }
+
+    /// With what the settings file says where the command line is silent.
+    private func completed(
+        _ line: CommandLineWords, reading read: (InputFile) throws(Failure) -> FileContents?
+    ) throws(Failure) -> Request {
+        var request = self
+        if let contents = try read(.settings(root: root)) {
             var saved = Request()
-            for entry in try SettingsFile(contents, path: (request.root ?? "") + HostPath.settings).entries {
+            for entry in try SettingsFile(contents, path: (root ?? "") + HostPath.settings).entries {
                 try entry.apply(to: &saved)
             }
             request = saved
             try request.take(line)
+            request.plan = plan
             // Nothing to save where the file says the same.
             saved.settings.restartsAgent = request.settings.restartsAgent
             saved.settings.acceptsOldAgent = request.settings.acceptsOldAgent
             if saved.settings == request.settings { request.saved = [] }
         }
         if request.settings.modes.isEmpty {
+            let name = line.command?.rawValue ?? ""
             throw .usage(
-                "\(command.rawValue) needs --mode, or MODE in \(HostPath.settings)",
+                "\(name) needs --mode, or MODE in \(HostPath.settings)",
                 advice:
-                    "for example: \((["ecs-netsetup", command.rawValue, "--mode bridge"] + request.planningWords).joined(separator: " "))"
+                    "for example: \((["ecs-netsetup", name, "--mode bridge"] + request.planningWords).joined(separator: " "))"
             )
         }
         return request
@@ -84,7 +125,10 @@ struct Request {
         for (option, values) in line.values {
             let value = option.isList ? values.joined(separator: ",") : values.last ?? ""
             try option.take(&self, value)
-            if option.isPlanning || option.name == "root" { planningWords += values.flatMap(option.words) }
+            let words = values.flatMap(option.words)
+            let isPlanning = option.isPlanning || option.name == "root"
+            if isPlanning { planningWords += words }
+            if isPlanning || option.isSaved { planWords += words }
             if let key = option.settingsKey { saved.append(.init(key: key, value: value.isEmpty ? "true" : value)) }
         }
     }

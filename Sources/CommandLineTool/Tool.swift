@@ -34,9 +34,7 @@ package struct Tool {
         // A reader that closes its end early is told by write's error instead.
         signal(SIGPIPE, SIG_IGN)
         do throws(Failure) {
-            let request = try Request.parse(words) { root throws(Failure) in
-                try Self.host(root).files.read(HostPath.settings)
-            }
+            let request = try Request.parse(words, reading: Self.read)
             return try run(request)
         } catch {
             let wishes = ArgumentParser.outputWishes(words)
@@ -69,6 +67,23 @@ package struct Tool {
         return absolute == "/" ? Host() : Host(root: absolute, isImage: true)
     }
 
+    private static func read(_ file: InputFile) throws(Failure) -> FileContents? {
+        switch file {
+        case .settings(let root): try host(root).files.read(HostPath.settings)
+        case .plan(let path): try Host().files.read(try absolute(path))
+        }
+    }
+
+    /// A path that does not depend on the working folder.
+    private static func absolute(_ path: String) throws(Failure) -> String {
+        if path.hasPrefix("/") { return path }
+        guard let folder = unsafe getcwd(nil, 0) else {
+            throw .system("cannot tell the working folder", source: "getcwd", errno: errno)
+        }
+        defer { unsafe free(folder) }
+        return unsafe String(cString: folder) + "/" + path
+    }
+
     private func run(_ command: Command, _ request: Request, _ engine: Engine) throws(Failure) -> CInt {
         let deadline = Deadline(seconds: request.settings.wait)
         let observe = { () throws(Failure) in
@@ -81,6 +96,11 @@ package struct Tool {
         case .diff:
             let notes = try engine.checkAgent(for: request.settings)
             let decision = try Decision(settings: request.settings, saved: request.saved, observed: try observe())
+            if let path = request.planOut {
+                let plan = PlanFile(decision, request: request, version: Self.version, path: path)
+                let contents = FileContents(text: plan.text, mode: 0o644)
+                try Host().files.write(contents, to: try Self.absolute(path), isSynced: false)
+            }
             try write(decision, request: request, command: command, notes: notes + engine.restartNote(for: decision))
             return decision.isFulfilled ? ExitStatus.matches : ExitStatus.differs
         case .verify:
@@ -94,9 +114,14 @@ package struct Tool {
             return verification.checks(.failed).isEmpty ? ExitStatus.matches : ExitStatus.differs
         case .apply:
             let notes = try engine.checkAgent(for: request.settings)
+            var isFirst = true
             let decision = try engine.carryOut(readsDisk: request.readsDisk, until: deadline) {
                 observed throws(Failure) in
-                try Decision(settings: request.settings, saved: request.saved, observed: observed)
+                let decision = try Decision(settings: request.settings, saved: request.saved, observed: observed)
+                // Once carried out, the host is another than the plan's, and needs nothing more.
+                if isFirst || !decision.isFulfilled { try request.plan?.check(decision, version: Self.version) }
+                isFirst = false
+                return decision
             }
             return try finish(decision, request, command, engine, notes)
         case .remove:

@@ -9,10 +9,15 @@ struct ArgumentParserTests {
     struct Given: CustomTestStringConvertible {
         let name: String
         let value: String
+        /// A command that takes it.
+        let command: Command
         let hasTaken: @Sendable (Request) -> Bool
 
-        init(_ name: String, _ value: String, _ hasTaken: @escaping @Sendable (Request) -> Bool) {
-            (self.name, self.value, self.hasTaken) = (name, value, hasTaken)
+        init(
+            _ name: String, _ value: String, for command: Command = .apply,
+            _ hasTaken: @escaping @Sendable (Request) -> Bool
+        ) {
+            (self.name, self.value, self.command, self.hasTaken) = (name, value, command, hasTaken)
         }
 
         var testDescription: String { "--\(name) \(value)" }
@@ -43,6 +48,7 @@ struct ArgumentParserTests {
         Given("persist", "systemd") { $0.settings.persistence == .systemd && $0.readsDisk },
         Given("persist", "auto") { $0.settings.persistence == nil && $0.readsDisk },
         Given("root", "/image") { $0.root == "/image" },
+        Given("out", "plan.json", for: .diff) { $0.planOut == "plan.json" },
     ]
 
     private static func parse(_ words: [String]) throws -> Request { try Request.parse(words) { _ in nil } }
@@ -50,9 +56,9 @@ struct ArgumentParserTests {
     @Test("takes a value as the next word and behind an equals sign", arguments: values)
     func value(_ given: Given) throws {
         for words in [["--\(given.name)", given.value], ["--\(given.name)=\(given.value)"]] {
-            let request = try Self.parse(["apply", "--mode", "bridge"] + words)
+            let request = try Self.parse([given.command.rawValue, "--mode", "bridge"] + words)
             #expect(given.hasTaken(request), "\(words)")
-            #expect(request.command == .apply)
+            #expect(request.command == given.command)
         }
     }
 
@@ -70,7 +76,7 @@ struct ArgumentParserTests {
 
     @Test("takes a flag by its name and by its letter, off without it", arguments: flags)
     func flag(_ given: Given) throws {
-        let words = ["apply", "--mode", "bridge"]
+        let words = [given.command.rawValue, "--mode", "bridge"]
         #expect(!given.hasTaken(try Self.parse(words)))
         #expect(given.hasTaken(try Self.parse(words + ["--\(given.name)"])))
         if !given.value.isEmpty { #expect(given.hasTaken(try Self.parse(words + ["-\(given.value)"]))) }
@@ -80,9 +86,12 @@ struct ArgumentParserTests {
         if isSaved { #expect(!given.hasTaken(try Self.parse(words + ["--\(given.name)", "--\(given.name)=false"]))) }
     }
 
-    @Test("the table above names every option")
+    /// Those whose value is a file that is read; tests of their own cover them.
+    static let files: Set = ["plan"]
+
+    @Test("the tables above name every option")
     func everyOption() {
-        #expect(Set((Self.values + Self.flags).map(\.name)) == Set(CommandTable.options.map(\.name)))
+        #expect(Set((Self.values + Self.flags).map(\.name)).union(Self.files) == Set(CommandTable.options.map(\.name)))
     }
 
     @Test("takes commands, and options before them", arguments: Command.allCases)

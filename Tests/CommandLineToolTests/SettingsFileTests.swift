@@ -190,15 +190,15 @@ struct SettingsFileTests {
     @Test("is read below the image that is worked on, and not at all by remove and status")
     func whoReads() throws {
         var roots: [String?] = []
-        let read = { (root: String?) throws(Failure) -> FileContents? in
-            roots.append(root)
+        let read = { (file: InputFile) throws(Failure) -> FileContents? in
+            if case .settings(let root) = file { roots.append(root) }
             return FileContents(text: "MODE=host\n", mode: 0o644)
         }
-        _ = try Request.parse(["apply", "--root", "/image"], settings: read)
-        _ = try Request.parse(["verify"], settings: read)
+        _ = try Request.parse(["apply", "--root", "/image"], reading: read)
+        _ = try Request.parse(["verify"], reading: read)
         #expect(roots == ["/image", nil])
         for words in [["remove"], ["status"], ["apply", "--help"], ["--version"]] {
-            _ = try Request.parse(words, settings: read)
+            _ = try Request.parse(words, reading: read)
         }
         #expect(roots.count == 2)
     }

@@ -6,7 +6,7 @@ import Testing
 /// What an image asks of `--root` besides the right files.
 @Suite("Images")
 struct ImageTests {
-    private static let amazonLinux2 = Distro.all[1]
+    static let amazonLinux2 = Distro.all[1]
 
     @Test("Bottlerocket and Windows are refused with the reason", arguments: ["bottlerocket", "windows"])
     func refused(_ identifier: String) throws {

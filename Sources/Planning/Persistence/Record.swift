@@ -90,7 +90,7 @@ package struct Record: Hashable, Sendable {
 
     /// Identifies a file's contents: FNV-1a, 64 bits (Fowler, Noll and Vo), as 16 hexadecimal digits. It tells whether
     /// somebody edited a file; it is no defence against forgery.
-    static func digest(_ bytes: [UInt8]) -> String {
+    package static func digest(_ bytes: [UInt8]) -> String {
         let hash = bytes.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         let digits = String(hash, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits

@@ -6,6 +6,7 @@ DESTDIR ?=
 
 BUILD := .build
 PROGRAM := $(BUILD)/release/ecs-netsetup
+FUZZ := $(BUILD)/fuzz
 STATIC := $(CURDIR)/$(BUILD)/static
 
 # What the build needs from the distribution, what the tests need besides, and a file that says whether it is there.
@@ -17,7 +18,10 @@ TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time system
 RELEASE := -c release --static-swift-stdlib --disable-local-rpath \
 	-Xswiftc -L$(STATIC) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
 
-.PHONY: build test check bench try install clean build-packages test-packages
+# How long each parser is fuzzed, in seconds.
+FUZZ_SECONDS ?= 60
+
+.PHONY: build test check bench fuzz try install clean build-packages test-packages
 
 build: build-packages $(STATIC)/libstdc++.a
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -40,6 +44,13 @@ check: build-packages
 bench: build test-packages
 	$(SWIFT) build -c release --product bench
 	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(BUILD)/release/bench docs/benchmarks.md
+
+# Feeds every parser of texts from elsewhere with what libFuzzer thinks of, beginning with the kept seeds, several parsers
+# at a time. An input that ends one badly is left in .build/fuzz, and its name printed.
+fuzz: build-packages
+	ECS_NETSETUP_FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ) --product fuzz -Xswiftc -sanitize=fuzzer \
+		-Xswiftc -enable-testing -Xswiftc -Xclang-linker -Xswiftc -fuse-ld=lld
+	@FUZZ_TARGET=list $(FUZZ)/release/fuzz | xargs -P "$$(nproc)" -I{} Tests/Fuzz/run {} $(FUZZ) $(FUZZ_SECONDS)
 
 try: build test-packages
 	$(SWIFT) build --product try

@@ -71,3 +71,13 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// Linked with libFuzzer, which brings the main function: `make fuzz` asks for it.
+if Context.environment["ECS_NETSETUP_FUZZ"] != nil {
+    package.products.append(.executable(name: "fuzz", targets: ["fuzz"]))
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["CommandLineTool", "Planning", "Model"], path: "Tests/Fuzz",
+            exclude: ["Corpus", "run"],
+            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -30,7 +30,8 @@ extension Host {
         case .obstacle: break
         case .file(let change):
             // Read once more: others write here too, and what they wrote since must not be lost.
-            guard try files.read(change.path)?.bytes == change.before?.bytes else {
+            guard try files.read(change.path, limit: HostPath.largest(change.path))?.bytes == change.before?.bytes
+            else {
                 throw Failure(.concurrentChange, "\(change.path) was changed by somebody at the same time")
             }
             try put(change.after, at: change.path)
@@ -65,7 +66,7 @@ extension Host {
             return false
         case .obstacle: return false
         case .file(let change):
-            let current = try files.read(change.path)?.bytes
+            let current = try files.read(change.path, limit: HostPath.largest(change.path))?.bytes
             if current == change.before?.bytes { return false }
             guard current == change.after?.bytes else {
                 throw Failure(.trouble, "\(change.path) was changed by somebody at the same time, so it stays")

@@ -45,7 +45,7 @@ struct PersistenceFactsReader {
             for name in [path, HostPath.backup(of: path)] {
                 if try host.files.linkTarget(name) == "/dev/null" {
                     facts.masked.append(name)
-                } else if let contents = try host.files.read(name) {
+                } else if let contents = try host.files.read(name, limit: HostPath.largest(path)) {
                     facts.files.append((name, contents))
                 }
             }

@@ -110,11 +110,14 @@ struct Location: ~Copyable {
 }
 
 extension FileTree {
-    /// The largest file that is read, in bytes: no file that this program has to do with comes near it.
-    static let largestFile = 64 << 20
+    /// The largest file that is read where nothing else is said, in bytes: none that this program has to do with comes near
+    /// it.
+    package static let largestFile = 1 << 20
 
     /// A file; nil when there is none. The corresponding C functions are `openat`, `fstat` and `read`.
-    package func read(_ path: String) throws(Failure) -> FileContents? {
+    ///
+    /// - Parameter limit: the largest that is read, in bytes.
+    package func read(_ path: String, limit: Int = largestFile) throws(Failure) -> FileContents? {
         guard let location = try locate(path) else { return nil }
         // Not to hang on a pipe that somebody put there.
         let file = unsafe openat(location.folder, location.name, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
@@ -131,7 +134,7 @@ extension FileTree {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw Failure(.trouble, "cannot read: it is no regular file", source: location.path)
         }
-        return FileContents(bytes: try Self.bytes(of: file, location.path), mode: status.st_mode & 0o7777)
+        return FileContents(bytes: try Self.bytes(of: file, location.path, limit), mode: status.st_mode & 0o7777)
     }
 
     /// A file; nil when there is none, or something else of that name, such as `/dev/null`.
@@ -151,7 +154,7 @@ extension FileTree {
         return unsafe fstatat(location.folder, location.name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? location.name : nil
     }
 
-    private static func bytes(of file: CInt, _ path: String) throws(Failure) -> [UInt8] {
+    private static func bytes(of file: CInt, _ path: String, _ limit: Int) throws(Failure) -> [UInt8] {
         var contents: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while true {
@@ -159,7 +162,10 @@ extension FileTree {
             if count == 0 { return contents }
             if count > 0 {
                 contents += chunk.prefix(count)
-                if contents.count > largestFile { throw .system("cannot read", source: path, errno: EFBIG) }
+                if contents.count > limit {
+                    throw .system(
+                        "cannot read", source: path, errno: EFBIG, advice: "more than \(limit >> 20) MiB are not read")
+                }
             } else if errno != EINTR {
                 throw .system("cannot read", source: path, errno: errno)
             }

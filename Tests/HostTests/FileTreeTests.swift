@@ -301,4 +301,14 @@ extension FileTreeTests {
         }
         #expect(counts.count == 4, "every kind of answer was met: \(counts)")
     }
+
+    @Test("a file that is larger than any should be is refused")
+    func large() throws {
+        try root.write(String(repeating: "#", count: FileTree.largestFile), to: "/etc/large")
+        #expect(try files.read("/etc/large")?.bytes.count == FileTree.largestFile)
+        try root.write(String(repeating: "#", count: FileTree.largestFile + 1), to: "/etc/large")
+        let failure = try #require(throws: Failure.self) { try files.read("/etc/large") }
+        #expect(failure.errno == EFBIG && failure.advice == "more than 1 MiB are not read")
+        #expect(try files.read("/etc/large", limit: 2 << 20)?.bytes.count == FileTree.largestFile + 1)
+    }
 }

@@ -119,7 +119,9 @@ struct ImageTests {
         #expect(try image.netsetup(["verify", "--wait", "9", "--persist", "systemd"]).status == 0)
         try FileManager.default.removeItem(atPath: image.root.path + "/etc/ecs-netsetup.conf")
         let missing = try image.netsetup(["verify", "--mode", "bridge"])
-        #expect(missing.status == 1 && missing.output.contains("FAIL  /etc/ecs-netsetup.conf"), "\(missing.output)")
+        #expect(
+            missing.status == 1 && missing.output.contains("FAIL  ECS-NET-016  /etc/ecs-netsetup.conf"),
+            "\(missing.output)")
     }
 
     @Test("folders that are not there are made, and gone after remove")

@@ -38,6 +38,13 @@ package enum HostPath {
     /// Read after all of them by procps and by the init scripts of legacy Amazon Linux.
     package static let sysctlFile = "/etc/sysctl.conf"
 
+    /// The largest that is read of a file that may be written, in bytes: some hundred thousand rules; of others much less,
+    /// as what is taken apart line by line costs many times its size.
+    package static func largest(_ path: String) -> Int {
+        let isOfRules = (sysconfigRules + persistentRules).contains { path == $0 || path == backup(of: $0) }
+        return isOfRules ? 64 << 20 : 1 << 20
+    }
+
     /// The folders above a path, outer ones first, without `/`.
     @Sendable package static func folders(above path: String) -> [String] {
         let parts = path.split(separator: "/").dropLast()

@@ -1,11 +1,14 @@
 extension Laboratory {
-    /// A host alone, without neighbours and services: enough where rules count and no packet does.
+    /// A host alone with its agent, without neighbours: enough where rules count and no packet does.
     package final class Bare: Sendable {
         package let host: Namespace
+        private let agent: StubAgent?
 
-        package init() throws {
+        /// - Parameter hasAgent: whether an ECS agent answers.
+        package init(hasAgent: Bool = true) throws {
             host = try Namespace("host", hasMounts: true)
             try host.require(["ip", "link", "set", "lo", "up"])
+            agent = hasAgent ? try StubAgent(in: host) : nil
         }
 
         /// Runs ecs-netsetup on the host.

@@ -76,6 +76,7 @@ enum HTTPClient {
     }
 
     private static func serviceName(_ answer: String) -> String {
+        if let name = StubAgent.service(of: answer) { return name }
         let parts = answer.split(separator: "\"")
         return parts.count > 3 ? String(parts[3]) : "?"
     }

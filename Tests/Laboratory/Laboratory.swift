@@ -18,6 +18,7 @@ package final class Laboratory: Sendable {
     package let vpc: Namespace
     /// Another host on the same network.
     package let neighbour: Namespace
+    private let agent: StubAgent
     private let services: [Service]
 
     package static let credentials = "169.254.170.2"
@@ -53,9 +54,8 @@ package final class Laboratory: Sendable {
         try Self.sysctl(host, ["ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1"])
         // A neighbour with bad intentions, who sends to the host's loopback network.
         try Self.sysctl(neighbour, ["ipv4/conf/all/route_localnet": "1", "ipv4/conf/all/rp_filter": "0"])
+        agent = try StubAgent(in: host, introspectionOn: ["0.0.0.0", "::"])
         services = try [
-            Service("agent", in: host, on: ["127.0.0.1"], port: Self.agentPort, .answer(status: "400 Bad Request")),
-            Service("introspection", in: host, on: ["0.0.0.0", "::"], port: Self.introspectionPort),
             Service("local", in: host, on: ["127.0.0.1"], port: Self.localPort),
             Service("imds", in: vpc, on: [Self.metadata, Self.metadata6], port: 80),
         ]
@@ -75,7 +75,10 @@ package final class Laboratory: Sendable {
         }
     }
 
-    package func stop() { services.forEach { $0.stop() } }
+    package func stop() {
+        agent.stop()
+        services.forEach { $0.stop() }
+    }
 
     private static func ip(_ namespace: Namespace, _ commands: String) throws {
         try namespace.require(["ip", "-batch", "-"], input: commands)

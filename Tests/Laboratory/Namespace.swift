@@ -5,7 +5,8 @@ import Glibc
 package final class Namespace: Sendable {
     package let name: String
     private let network: CInt
-    /// With a private `/run`, `/var/lib` and `/etc`, so that programs in it leave the machine's own alone; -1 for none.
+    /// With a private `/run`, `/var/lib`, `/var/log` and `/etc`, so that programs in it leave the machine's own alone; -1
+    /// for none.
     private let mounts: CInt
 
     /// Makes a namespace with nothing but a loopback interface that is down.
@@ -40,7 +41,7 @@ package final class Namespace: Sendable {
         guard unsafe mount("none", "/", nil, UInt(MS_REC | MS_PRIVATE), nil) == 0 else {
             throw LaboratoryError.system("mount --make-rprivate /")
         }
-        for folder in ["/run", "/var/lib"] {
+        for folder in ["/run", "/var/lib", "/var/log"] {
             guard unsafe mount("tmpfs", folder, "tmpfs", 0, nil) == 0 else {
                 throw LaboratoryError.system("mount tmpfs on \(folder)")
             }

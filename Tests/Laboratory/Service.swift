@@ -10,6 +10,11 @@ package final class Service: Sendable {
     package enum Behaviour: Sendable {
         /// With this body, or with the service's name.
         case answer(status: String = "200 OK", body: String? = nil)
+        /// As the credentials endpoint of an ECS agent answers a request without a credentials ID, with this body, or
+        /// another one.
+        case credentials(body: String = StubAgent.noIdentifier)
+        /// As the introspection endpoint of an ECS agent of this version does.
+        case introspection(version: String = StubAgent.version)
         /// With these bytes as they are.
         case bytes([UInt8])
         /// Not at all; the connection stays open until the client gives up.
@@ -46,12 +51,17 @@ package final class Service: Sendable {
         var isSlow = false
         var staysOpen = false
 
+        /// What is sent where the request is for the path of this name instead.
+        var pages: [String: [UInt8]] = [:]
+
         init(_ behaviour: Behaviour, name: String) {
             switch behaviour {
             case .answer(let status, let body):
-                let body = body ?? "{\"service\":\"\(name)\"}"
-                bytes = Array(
-                    "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)".utf8)
+                bytes = Self.response(status, body ?? "{\"service\":\"\(name)\"}")
+            case .credentials(let body): bytes = Self.response("400 Bad Request", body)
+            case .introspection(let version):
+                bytes = Self.response("200 OK", StubAgent.commands)
+                pages = ["/v1/metadata": Self.response("200 OK", StubAgent.metadata(version))]
             case .bytes(let given): bytes = given
             case .silence: staysOpen = true
             case .trickle:
@@ -60,7 +70,13 @@ package final class Service: Sendable {
             }
         }
 
-        func send(to connection: CInt) {
+        private static func response(_ status: String, _ body: String) -> [UInt8] {
+            Array(
+                "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)".utf8)
+        }
+
+        func send(to connection: CInt, path: String) {
+            let bytes = pages[path] ?? bytes
             for part in isSlow ? bytes.map({ [$0] }) : [bytes] {
                 guard unsafe Glibc.send(connection, part, part.count, CInt(MSG_NOSIGNAL)) == part.count else { return }
                 if isSlow { usleep(50_000) }
@@ -98,8 +114,11 @@ package final class Service: Sendable {
             var waiting = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
             guard unsafe poll(&waiting, 1, 1000) == 1 else { continue }
             var request = [UInt8](repeating: 0, count: 2048)
-            guard unsafe read(connection, &request, request.count) > 0 else { continue }
-            answer.send(to: connection)
+            let count = unsafe read(connection, &request, request.count)
+            guard count > 0 else { continue }
+            // GET, the path, HTTP/1.1
+            let words = String(decoding: request.prefix(count), as: UTF8.self).split(separator: " ")
+            answer.send(to: connection, path: words.count > 1 ? String(words[1]) : "")
         }
     }
 }

@@ -4,13 +4,6 @@ import Testing
 extension Live {
     /// The running ECS agent: asked for its version, never waited for.
     @Suite struct AgentTests {
-        private static func metadata(_ version: String) -> Service.Behaviour {
-            .answer(
-                body:
-                    "{\"Cluster\":\"default\",\"ContainerInstanceArn\":null,\"Version\":\"Amazon ECS Agent - \(version) (*0a1b2c3d)\"}"
-            )
-        }
-
         private func apply(_ arguments: [String], on lab: Laboratory.Bare) throws -> ProgramResult {
             try lab.netsetup(["apply", "--persist", "none"] + arguments)
         }
@@ -40,8 +33,8 @@ extension Live {
                 Case(version: "v1.15.0", mode: "awsvpc,bridge", needed: nil),
             ])
         func version(_ this: Case) throws {
-            let lab = try Laboratory.Bare()
-            let agent = try start(Self.metadata(this.version), on: lab)
+            let lab = try Laboratory.Bare(hasAgent: false)
+            let agent = try start(.introspection(version: this.version), on: lab)
             defer { agent.stop() }
             let before = try Witness.everything(lab)
             let result = try apply(["--mode", this.mode], on: lab)
@@ -63,7 +56,7 @@ extension Live {
 
         @Test("no agent is a note, and silent with --quiet")
         func none() throws {
-            let lab = try Laboratory.Bare()
+            let lab = try Laboratory.Bare(hasAgent: false)
             let result = try apply(["--mode", "bridge"], on: lab)
             #expect(result.status == 0)
             #expect(result.errors.contains("note: no ECS agent answers on port 51678"), "\(result.errors)")
@@ -82,7 +75,7 @@ extension Live {
 
         @Test("an agent that answers nonsense, late or without end is a note, within a second", arguments: odd.indices)
         func nonsense(_ index: Int) throws {
-            let lab = try Laboratory.Bare()
+            let lab = try Laboratory.Bare(hasAgent: false)
             let agent = try start(Self.odd[index], on: lab)
             defer { agent.stop() }
             let result = try apply(["--mode", "bridge"], on: lab)

@@ -18,7 +18,8 @@ package final class Laboratory: Sendable {
     package let vpc: Namespace
     /// Another host on the same network.
     package let neighbour: Namespace
-    private let agent: StubAgent
+    /// What answers on the ECS host as its agent.
+    package let agent: StubAgent
     private let services: [Service]
 
     package static let credentials = "169.254.170.2"

@@ -7,11 +7,12 @@ DESTDIR ?=
 BUILD := .build
 PROGRAM := $(BUILD)/release/ecs-netsetup
 FUZZ := $(BUILD)/fuzz
+VENV := $(BUILD)/venv
 STATIC := $(CURDIR)/$(BUILD)/static
 
 # What the build needs from the distribution, what the tests need besides, and a file that says whether it is there.
 BUILD_PACKAGES := libiptc-dev libnftnl-dev libmnl-dev pkg-config
-TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time systemd busybox-static
+TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time systemd busybox-static python3-venv
 
 # The Swift and C++ runtimes are linked in, so that a host needs neither, and no RUNPATH is written. The folder that the
 # linker searches first for the C++ runtime holds only the static one.
@@ -32,8 +33,14 @@ $(STATIC)/libstdc++.a:
 
 # Style and dependencies, the unit tests, then the tests against the kernel; the latter need root and say so when they
 # are skipped.
-test: check build test-packages
-	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test
+test: check build test-packages $(VENV)/installed
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) ECS_NETSETUP_PYTHON=$(CURDIR)/$(VENV)/bin/python $(SWIFT) test
+
+# The consumers of our output, from PyPI.
+$(VENV)/installed: Tests/requirements.txt | test-packages
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r Tests/requirements.txt
+	@touch $@
 
 check: build-packages
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

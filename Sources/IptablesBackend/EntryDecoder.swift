@@ -164,7 +164,7 @@ struct EntryDecoder {
             return .connectionState(state, negated: inverse != 0)
         default: break
         }
-        throw NotOurs(what: "an unknown match '\(found.name)' revision \(found.revision)")
+        throw NotOurs(what: "an unknown match '\(found.name)'")
     }
 
     private func action() throws(NotOurs) -> Action {
@@ -190,7 +190,7 @@ struct EntryDecoder {
             return .redirect(port: range.port)
         default: break
         }
-        throw NotOurs(what: "an unknown target '\(name)' revision \(target.revision)")
+        throw NotOurs(what: "an unknown target '\(name)'")
     }
 
     private func dnat(_ range: NatRange?) throws(NotOurs) -> Action {

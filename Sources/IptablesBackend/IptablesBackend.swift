@@ -86,17 +86,3 @@ package struct IptablesBackend: RulesetBackend {
             kind: failure.kind, advice: ([failure.advice].compactMap { $0 } + told).joined(separator: "; "))
     }
 }
-
-/// Which stock table and chain each place is.
-enum StockTable {
-    /// Every table that can hold rules of ours, in the order in which they are written.
-    static let all: [TableName] = ["mangle", "filter", "nat"].flatMap { table in
-        AddressFamily.allCases.filter { !($0 == .ipv6 && table == "nat") }.map { TableName(family: $0, table: table) }
-    }
-
-    static func name(of rule: Rule) -> TableName { TableName(family: rule.family, table: rule.place.stockChain.table) }
-
-    static func place(table: String, chain: String) -> Place? {
-        Place.allCases.first { $0.stockChain == (table, chain) }
-    }
-}

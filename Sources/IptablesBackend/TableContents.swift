@@ -38,12 +38,7 @@ struct TableContents {
         self.chain = chain
         position = 0
         foreignAhead = 0
-        if DockerChains.isDocker(table: name.table, chain: chain), foreign.dockerTables.isEmpty {
-            foreign.dockerTables.append("\(name.description) (legacy)")
-        }
-        if name.family == .ipv4, chain == "INPUT", policy == "DROP" {
-            foreign.droppingInputChains.append(DroppingChain(.iptables, "\(name.table) INPUT", isStock: true))
-        }
+        foreign.take(chain: chain, of: name, policy: policy)
     }
 
     /// Takes note of the next rule of the chain.
@@ -90,21 +85,12 @@ struct TableContents {
             content = EntryDecoder.decode(bytes, at: place, name.family)
         } else {
             let comment = EntryDecoder.comment(of: bytes, name.family) ?? ""
-            content = .unknown("\"\(comment)\" in \(name.description) \(chain) is in no chain of ours")
+            content = StockTable.misplaced(comment: comment, chain: chain, of: name)
         }
         let counters = EntryDecoder.counters(of: bytes, name.family)
         return Entry(
             chain: chain, position: position, bytes: StandardVerdict.named(bytes, name.family),
             rule: InstalledRule(
                 content, hasForeignRuleAhead: foreignAhead > 0, packets: counters.packets, bytes: counters.bytes))
-    }
-}
-
-extension ForeignRules {
-    /// Adds what another table holds.
-    mutating func merge(_ other: ForeignRules) {
-        ruleCount += other.ruleCount
-        dockerTables += other.dockerTables
-        droppingInputChains += other.droppingInputChains
     }
 }

@@ -2,16 +2,6 @@ import CLibiptc
 import Glibc
 import Model
 
-/// A stock table of one family.
-struct TableName: Hashable {
-    let family: AddressFamily
-    /// `filter`, `nat` or `mangle`.
-    let table: String
-
-    /// `ip filter`, `ip6 mangle`.
-    var description: String { "\(family == .ipv4 ? "ip" : "ip6") \(table)" }
-}
-
 /// A snapshot of a stock table with the changes made to it, freed when it goes out of scope. The corresponding C
 /// type is `struct xtc_handle`.
 @safe struct TableHandle: ~Copyable {

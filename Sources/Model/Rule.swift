@@ -116,6 +116,22 @@ package enum Match: Hashable, Sendable {
     case connectionState(ConnectionState, negated: Bool)
 }
 
+extension Match {
+    /// Conditions as nf_tables has them, which asks for states and for the NAT status one after the other; a negated pair
+    /// is one condition of ours.
+    package static func mergingStates(_ matches: [Match]) -> [Match] {
+        matches.reduce(into: []) { merged, match in
+            if case .connectionState(let state, true) = match,
+                case .connectionState(let previous, true)? = merged.last, previous.isDisjoint(with: state)
+            {
+                merged[merged.count - 1] = .connectionState(previous.union(state), negated: true)
+            } else {
+                merged.append(match)
+            }
+        }
+    }
+}
+
 /// How a refused packet is answered.
 package enum Rejection: String, Sendable {
     case tcpReset = "tcp-reset"

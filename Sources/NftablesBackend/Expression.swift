@@ -23,23 +23,6 @@ enum Expression: Hashable {
     case reject(type: UInt32, code: UInt8)
     /// Anything else, by its name, or one of the above with fields that this program never sets.
     case unknown(String)
-
-    /// The expression's name in the kernel.
-    var name: String {
-        switch self {
-        case .meta: "meta"
-        case .payload: "payload"
-        case .connection: "ct"
-        case .bitwise: "bitwise"
-        case .compare: "cmp"
-        case .counter: "counter"
-        case .immediate, .verdict: "immediate"
-        case .nat: "nat"
-        case .redirect: "redir"
-        case .reject: "reject"
-        case .unknown(let name): name
-        }
-    }
 }
 
 /// Rules to expressions and back. Pure: no kernel, no library object.

@@ -32,24 +32,20 @@ package struct NftablesBackend: RulesetBackend {
         var installed = InstalledRuleset(backend: .nftables)
         installed.generation = try reader.generation()
         let chains = try reader.chains()
-        installed.foreign = foreignRules(chains)
-        var found: [TableLayout] = []
+        installed.foreign = OwnTable.foreignRules(chains)
         for layout in TableLayout.all {
             guard let table = try reader.table(layout) else { continue }
-            found.append(layout)
             installed.ownTables.append(layout.description)
             let ours = chains.filter { $0.table == TableLayout.name && $0.tableFamily == layout.family }
             installed.ownChains += ours.map(\.name)
             // The count alone may be in the middle of somebody's transaction.
             let isCrowded = Int(table.useCount) == ours.count ? false : try reader.strangers(layout) > 0
-            installed.obstacles += obstacles(in: table, layout: layout, chains: ours, isCrowded: isCrowded)
-            installed.defects += defects(of: table, layout: layout, chains: ours)
+            let found = OwnTable(layout, table, chains: ours, isCrowded: isCrowded)
+            installed.obstacles += found.obstacles
+            installed.defects += found.defects
             for rule in try reader.rules(layout) { take(rule, from: layout, into: &installed) }
         }
-        installed.holdsOurs = !found.isEmpty
-        if found.contains(.inet), found.count > 1 {
-            installed.defects.append("tables of ours stand in family inet and in ip or ip6 beside it")
-        }
+        installed.concludeTables()
         // A change in between would mix two rulesets.
         if try reader.generation() != installed.generation {
             throw Failure(.concurrentChange, "the rules of nf_tables changed while they were read")
@@ -92,110 +88,17 @@ package struct NftablesBackend: RulesetBackend {
 
     /// Files a rule of our table under what it is: ours, or somebody else's.
     private static func take(_ rule: ObservedRule, from layout: TableLayout, into installed: inout InstalledRuleset) {
-        guard let comment = rule.comment, comment.hasPrefix(Rule.mark), let place = Place(rawValue: rule.chain) else {
-            if rule.chain.isEmpty {
-                installed.obstacles.append(
-                    Obstacle(
-                        "table \(layout.description) holds a rule that libnftnl cannot read",
-                        advice: "nft -a list table \(layout.description), then delete it"))
-                return
-            }
-            let names = rule.expressions.map(\.name).joined(separator: " ")
+        guard let place = OwnTable.place(chain: rule.chain, comment: rule.comment), let comment = rule.comment else {
             installed.obstacles.append(
-                Obstacle(
-                    "rule \(rule.handle) of chain \(layout.description) \(rule.chain) does not carry our mark (\(names))",
-                    advice: "nft delete rule \(layout.description) \(rule.chain) handle \(rule.handle)"))
+                rule.chain.isEmpty
+                    ? Obstacle(
+                        "table \(layout.description) holds a rule that libnftnl cannot read",
+                        advice: "nft -a list table \(layout.description), then delete it")
+                    : OwnTable.stranger(rule: rule.handle, chain: rule.chain, layout))
             return
         }
         let result = RuleDecoder.decode(rule.expressions, at: place, in: layout, comment: comment)
         installed.rules.append(
             InstalledRule(result.content, handle: rule.handle, packets: result.packets, bytes: result.bytes))
-    }
-
-    /// What stands in our table and is not ours.
-    ///
-    /// - Parameter isCrowded: whether it holds sets, objects or flowtables, none of which is ever ours.
-    private static func obstacles(
-        in table: ObservedTable, layout: TableLayout, chains: [ObservedChain], isCrowded: Bool
-    ) -> [Obstacle] {
-        var obstacles: [Obstacle] = []
-        if table.flags & UInt32(NFT_TABLE_F_OWNER.rawValue) != 0 {
-            obstacles.append(
-                Obstacle(
-                    "table \(layout.description) is owned by another process (netlink port \(table.owner))",
-                    advice: "end the process that created it with 'flags owner'"))
-        }
-        if isCrowded {
-            obstacles.append(
-                Obstacle(
-                    "table \(layout.description) holds sets or objects that are not ours",
-                    advice: "nft list table \(layout.description), then delete them"))
-        }
-        for chain in chains where expectedChain(chain.name, layout) == nil {
-            obstacles.append(
-                Obstacle(
-                    "chain \(layout.description) \(chain.name) is not ours",
-                    advice: "nft delete chain \(layout.description) \(chain.name)"))
-        }
-        return obstacles
-    }
-
-    /// What would keep the rules in this table from taking effect.
-    private static func defects(of table: ObservedTable, layout: TableLayout, chains: [ObservedChain]) -> [String] {
-        let isDormant = table.flags & NFT_TABLE_F_DORMANT.rawValue != 0
-        let dormant = isDormant ? ["table \(layout.description) is dormant: none of its rules takes effect"] : []
-        return dormant + chains.compactMap { defect(of: $0, layout: layout) }
-    }
-
-    private static func expectedChain(_ name: String, _ layout: TableLayout) -> BaseChain? {
-        Place(rawValue: name)?.baseChain
-            ?? TableLayout.answerChains.first { $0.name == name && layout == .ip }
-    }
-
-    private static func defect(of chain: ObservedChain, layout: TableLayout) -> String? {
-        let name = "chain \(layout.description) \(chain.name)"
-        guard let expected = expectedChain(chain.name, layout) else { return nil }
-        guard let base = chain.base else { return "\(name) hangs on no hook" }
-        if base.hook != expected.hook.number {
-            return "\(name) hangs on hook number \(base.hook) instead of \(expected.hook.rawValue)"
-        }
-        if base.priority != expected.priority {
-            return "\(name) has priority \(base.priority) instead of \(expected.priority)"
-        }
-        if base.type != expected.type { return "\(name) is of type \(base.type) instead of \(expected.type)" }
-        if chain.policy != NF_ACCEPT { return "\(name) drops by policy" }
-        return nil
-    }
-
-    private static func foreignRules(_ chains: [ObservedChain]) -> ForeignRules {
-        var foreign = ForeignRules()
-        for chain in chains where chain.table != TableLayout.name {
-            foreign.ruleCount += Int(chain.useCount)
-            let table = "\(familyName(chain.tableFamily)) \(chain.table)"
-            if DockerChains.isDocker(table: chain.table, chain: chain.name), !foreign.dockerTables.contains(table) {
-                foreign.dockerTables.append(table)
-            }
-            if chain.base?.hook == NF_INET_LOCAL_IN.rawValue, chain.policy == NF_DROP,
-                familyName(chain.tableFamily) != "ip6"
-            {
-                foreign.droppingInputChains.append(
-                    DroppingChain(
-                        .nftables, "\(table) \(chain.name)", isStock: table == "ip filter" && chain.name == "INPUT"))
-            }
-        }
-        return foreign
-    }
-
-    /// `NFPROTO_*` as nft spells it.
-    private static func familyName(_ number: UInt16) -> String {
-        switch number {
-        case 1: "inet"
-        case 2: "ip"
-        case 3: "arp"
-        case 5: "netdev"
-        case 7: "bridge"
-        case 10: "ip6"
-        default: "family \(number)"
-        }
     }
 }

@@ -83,20 +83,8 @@ struct RuleDecoder {
         guard let action else { throw NotOurs(what: "no verdict") }
         if counter == nil { throw NotOurs(what: "no counter") }
         if registers.holdUnused { throw NotOurs(what: "a value that nothing asks for") }
-        return Rule(place: place, family: family, matches: mergedStates(), action: action, comment: comment)
-    }
-
-    /// nf_tables asks for states and for the NAT status one after the other; a negated pair is one condition of ours.
-    private func mergedStates() -> [Match] {
-        matches.reduce(into: []) { merged, match in
-            if case .connectionState(let state, true) = match,
-                case .connectionState(let previous, true)? = merged.last, previous.isDisjoint(with: state)
-            {
-                merged[merged.count - 1] = .connectionState(previous.union(state), negated: true)
-            } else {
-                merged.append(match)
-            }
-        }
+        return Rule(
+            place: place, family: family, matches: Match.mergingStates(matches), action: action, comment: comment)
     }
 
     private mutating func take(_ expression: Expression) throws(NotOurs) {

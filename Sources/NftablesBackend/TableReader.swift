@@ -3,28 +3,6 @@ import CLibnftnl
 import Glibc
 import Model
 
-/// A chain as the kernel holds it.
-struct ObservedChain {
-    let tableFamily: UInt16
-    let table: String
-    let name: String
-    /// Nil for a chain that hangs on no hook.
-    let base: (type: String, hook: UInt32, priority: Int32)?
-    /// `NF_ACCEPT` or `NF_DROP`; `NF_ACCEPT` for a chain without a hook.
-    let policy: Int32
-    /// The rules in it and the jumps to it.
-    let useCount: UInt32
-}
-
-/// A table as the kernel holds it.
-struct ObservedTable {
-    let flags: UInt32
-    /// The chains, sets, objects and flowtables in it.
-    let useCount: UInt32
-    /// The netlink port that owns it, with `NFT_TABLE_F_OWNER`.
-    let owner: UInt32
-}
-
 /// A rule as the kernel holds it, decoded as far as libnftnl does.
 struct ObservedRule {
     let chain: String
@@ -64,8 +42,10 @@ struct TableReader: ~Copyable {
                 guard let object = unsafe nftnl_table_alloc() else { return }
                 defer { unsafe nftnl_table_free(object) }
                 guard unsafe nftnl_table_nlmsg_parse(header, object) >= 0 else { return }
+                let flags = unsafe nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_FLAGS.rawValue))
                 table = unsafe ObservedTable(
-                    flags: nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_FLAGS.rawValue)),
+                    isDormant: flags & NFT_TABLE_F_DORMANT.rawValue != 0,
+                    isOwned: flags & UInt32(NFT_TABLE_F_OWNER.rawValue) != 0,
                     useCount: nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_USE.rawValue)),
                     owner: nftnl_table_is_set(object, UInt16(NFTNL_TABLE_OWNER.rawValue))
                         ? nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_OWNER.rawValue)) : 0)
@@ -179,8 +159,8 @@ extension ObservedChain {
                     hook: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue)),
                     priority: nftnl_chain_get_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue))
                 ) : nil,
-            policy: nftnl_chain_is_set(object, UInt16(NFTNL_CHAIN_POLICY.rawValue))
-                ? Int32(bitPattern: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue))) : NF_ACCEPT,
+            dropsByPolicy: nftnl_chain_is_set(object, UInt16(NFTNL_CHAIN_POLICY.rawValue))
+                && Int32(bitPattern: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue))) != NF_ACCEPT,
             useCount: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_USE.rawValue)))
     }
 }

@@ -30,8 +30,9 @@ let package = Package(
         .target(
             name: "NftablesBackend", dependencies: ["Model", "CLibmnl", "CLibnftnl"], swiftSettings: strict),
         .target(name: "IptablesBackend", dependencies: ["Model", "CLibiptc"], swiftSettings: strict),
+        .target(name: "Captures", dependencies: ["Model"], swiftSettings: strict),
         .target(name: "Host", dependencies: ["Model", "CExtendedAttributes"], swiftSettings: strict),
-        .target(name: "Engine", dependencies: ["Model", "Planning", "Host"], swiftSettings: strict),
+        .target(name: "Engine", dependencies: ["Model", "Planning", "Host", "Captures"], swiftSettings: strict),
         .target(
             name: "CommandLineTool", dependencies: ["Model", "Planning", "Host", "Engine"],
             swiftSettings: strict),
@@ -63,6 +64,7 @@ let package = Package(
         .testTarget(
             name: "IptablesBackendTests",
             dependencies: ["TestSupport", "IptablesBackend", "Planning", "Model", "CLibiptc"]),
+        .testTarget(name: "CapturesTests", dependencies: ["TestSupport", "Captures", "Planning", "Model"]),
         .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool", "Engine", "Planning", "Model"]),
         .testTarget(
             name: "ImageTests", dependencies: ["Laboratory", "TestSupport"], exclude: ["Golden"]),

@@ -39,6 +39,31 @@ package struct IPPrefix: Hashable, Sendable, CustomStringConvertible {
         self.length = min(Int(length), 32)
     }
 
+    /// Reads an address as `inet_pton` does, alone or with a length or a mask: `10.0.0.0/8`, `10.0.0.0/255.0.0.0`. Nil
+    /// where it is none, or where the mask's one bits are not contiguous.
+    package init?(text: String) {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let bytes = Self.bytes(of: String(parts[0])) else { return nil }
+        guard parts.count > 1 else {
+            self.init(bytes: bytes, length: bytes.count * 8)
+            return
+        }
+        if let length = UInt8(parts[1]) {
+            self.init(bytes: bytes, length: Int(length))
+        } else if let mask = Self.bytes(of: String(parts[1])) {
+            self.init(bytes: bytes, mask: mask)
+        } else {
+            return nil
+        }
+    }
+
+    /// The corresponding C function is `inet_pton`.
+    private static func bytes(of text: String) -> [UInt8]? {
+        let family: AddressFamily = text.utf8.contains(UInt8(ascii: ":")) ? .ipv6 : .ipv4
+        var bytes = [UInt8](repeating: 0, count: family.addressLength)
+        return unsafe inet_pton(family.number, text, &bytes) == 1 ? bytes : nil
+    }
+
     package var family: AddressFamily { bytes.count == 4 ? .ipv4 : .ipv6 }
 
     /// Whether every bit counts, so that this is one host.

@@ -1,6 +1,6 @@
 /// Reads JSON (RFC 8259) from bytes, a value after the other, so that a large text needs no tree of all its values.
 ///
-/// What the text may cost is bounded: nesting by `maximumDepth`.
+/// What the text may cost is bounded: nesting by `maximumDepth`, names by `longestName`.
 package struct JSONParser {
     /// Why a text is no JSON, or is more than is read.
     package struct Fault: Error, Hashable, Sendable, CustomStringConvertible {
@@ -9,11 +9,19 @@ package struct JSONParser {
         /// Where, in bytes from the beginning, counted from 0.
         package let offset: Int
 
+        package init(what: String, offset: Int) {
+            self.what = what
+            self.offset = offset
+        }
+
         package var description: String { "\(what) at byte \(offset)" }
     }
 
     /// Deeper nesting than this is refused. What is read here nests a dozen levels.
     private static let maximumDepth = 64
+
+    /// A member's longer name is refused: names of a large text must not cost as much as the text.
+    private static let longestName = 4096
 
     private let bytes: [UInt8]
     /// Where the next byte stands, counted from 0.
@@ -61,7 +69,7 @@ package struct JSONParser {
         if take(UInt8(ascii: "}")) { return }
         repeat {
             skipBlanks()
-            let name = try string()
+            let name = try string(upTo: Self.longestName)
             try expect(UInt8(ascii: ":"), "a colon")
             try member(&self, name)
         } while take(UInt8(ascii: ","))
@@ -135,7 +143,8 @@ package struct JSONParser {
             if depth == Self.maximumDepth { throw fault("values are nested too deeply") }
             try array { parser throws(Fault) in try parser.skip(depth: depth + 1) }
         case UInt8(ascii: "\""): try skipString()
-        default: _ = try value(depth: depth)
+        case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"): _ = try value(depth: depth)
+        default: try skipNumber()
         }
     }
 
@@ -154,6 +163,12 @@ package struct JSONParser {
 
     private mutating func number() throws(Fault) -> JSONValue {
         let start = offset
+        try skipNumber()
+        let text = String(decoding: bytes[start..<offset], as: UTF8.self)
+        return UInt64(text).map(JSONValue.integer) ?? .number(text)
+    }
+
+    private mutating func skipNumber() throws(Fault) {
         func stands(_ candidates: UInt8...) -> Bool { offset < bytes.count && candidates.contains(bytes[offset]) }
         if stands(UInt8(ascii: "-")) { offset += 1 }
         let whole = offset
@@ -169,8 +184,6 @@ package struct JSONParser {
             if stands(UInt8(ascii: "+"), UInt8(ascii: "-")) { offset += 1 }
             try digits()
         }
-        let text = String(decoding: bytes[start..<offset], as: UTF8.self)
-        return UInt64(text).map(JSONValue.integer) ?? .number(text)
     }
 
     /// Moves behind a string's closing quotation mark.
@@ -199,8 +212,9 @@ package struct JSONParser {
     }
 
     /// Reads a string. Bytes that are no UTF-8, and halves of surrogate pairs, become U+FFFD.
-    private mutating func string() throws(Fault) -> String {
+    private mutating func string(upTo longest: Int = .max) throws(Fault) -> String {
         let (range, hasEscapes) = try skipString()
+        if range.count > longest { throw fault("a name is too long") }
         if !hasEscapes { return String(decoding: bytes[range], as: UTF8.self) }
         var text: [UInt8] = []
         var position = range.lowerBound

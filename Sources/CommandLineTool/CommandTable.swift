@@ -14,6 +14,8 @@ struct Option: Sendable {
     var commands: [Command] = []
     /// Whether it takes several values, with commas or by being repeated.
     var isList = false
+    /// Whether it is taken once for each time it is given.
+    var isRepeated = false
     /// Whether the settings file has it too. An option without a value is `true` or `false` there.
     var isSaved = false
     /// Puts the value into the request. The value is empty for an option without one.
@@ -142,6 +144,12 @@ enum CommandTable {
             name: "plan", argument: "FILE",
             summary: "carry out the plan that diff --out made, just as it is; refused where the host has changed since",
             commands: [.apply], take: { request, value in request.planPath = value }),
+        Option(
+            name: "ruleset", argument: "FILE",
+            summary:
+                "look at captured rules instead of this machine: what iptables-save, ip6tables-save or nft -j list ruleset printed; repeated; - is standard input",
+            commands: [.diff, .verify], isRepeated: true,
+            take: { request, value in request.rulesets.append(value) }),
         Option(
             name: "restart-agent", summary: "restart the ECS agent if its configuration changed",
             commands: [.apply, .remove], take: { request, _ in request.settings.restartsAgent = true }),

@@ -43,6 +43,8 @@ struct Request {
     var wantsVersion = false
     /// The image to work on; nil for this machine.
     var root: String?
+    /// The files with captured rules; empty for looking at a kernel.
+    var rulesets: [String] = []
     /// The options that say what is desired, as they were given, so that advice can repeat them.
     var planningWords: [String] = []
     /// The same with what else is saved, for a plan.
@@ -88,6 +90,9 @@ struct Request {
             return request
         }
         guard command.needsModes else { return request }
+        if request.planOut != nil, !request.rulesets.isEmpty {
+            throw .usage("--out does not go with --ruleset", advice: "a plan is made on the host, or with --root alone")
+        }
         return try request.completed(line, reading: read)
     }
 
@@ -96,7 +101,7 @@ struct Request {
         _ line: CommandLineWords, reading read: (InputFile) throws(Failure) -> FileContents?
     ) throws(Failure) -> Request {
         var request = self
-        if let contents = try read(.settings(root: root)) {
+        if readsSettings, let contents = try read(.settings(root: root)) {
             var saved = Request()
             for entry in try SettingsFile(contents, path: (root ?? "") + HostPath.settings).entries {
                 try entry.apply(to: &saved)
@@ -112,17 +117,29 @@ struct Request {
         if request.settings.modes.isEmpty {
             let name = line.command?.rawValue ?? ""
             throw .usage(
-                "\(name) needs --mode, or MODE in \(HostPath.settings)",
+                "\(name) needs --mode"
+                    + (request.readsSettings
+                        ? ", or MODE in \(HostPath.settings)"
+                        : ", as --ruleset looks at no settings file without --root"),
                 advice:
                     "for example: \((["ecs-netsetup", name, "--mode bridge"] + request.planningWords).joined(separator: " "))"
             )
         }
+        // Of the files that make it last, none is there to look at.
+        if !request.readsSettings { request.settings.persistence = Mechanism.none }
         return request
     }
+
+    /// Whether there is a settings file to look at.
+    private var readsSettings: Bool { rulesets.isEmpty || root != nil }
 
     private mutating func take(_ line: CommandLineWords) throws(Failure) {
         command = line.command
         for (option, values) in line.values {
+            if option.isRepeated {
+                for value in values { try option.take(&self, value) }
+                continue
+            }
             let value = option.isList ? values.joined(separator: ",") : values.last ?? ""
             try option.take(&self, value)
             let words = values.flatMap(option.words)

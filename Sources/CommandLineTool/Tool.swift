@@ -53,18 +53,21 @@ package struct Tool {
                 request.wantsVersion ? "ecs-netsetup \(Self.version)\n" : HelpText.text(for: request.command))
             return ExitStatus.matches
         }
-        return try run(command, request, makeEngine(try Self.host(request.root)))
+        let host = try Self.host(request.root, isOffline: !request.rulesets.isEmpty)
+        return try run(command, request, makeEngine(host))
     }
 
     /// The machine, or the image below a folder.
-    private static func host(_ root: String?) throws(Failure) -> Host {
+    ///
+    /// - Parameter isOffline: whether the machine's own root folder counts as an image too: files only.
+    private static func host(_ root: String?, isOffline: Bool = false) throws(Failure) -> Host {
         guard let root else { return Host() }
         guard let path = unsafe realpath(root, nil) else {
             throw .system("cannot open the root folder", source: root, errno: errno)
         }
         defer { unsafe free(path) }
         let absolute = unsafe String(cString: path)
-        return absolute == "/" ? Host() : Host(root: absolute, isImage: true)
+        return absolute == "/" && !isOffline ? Host() : Host(root: absolute, isImage: true)
     }
 
     private static func read(_ file: InputFile) throws(Failure) -> FileContents? {
@@ -87,14 +90,18 @@ package struct Tool {
     private func run(_ command: Command, _ request: Request, _ engine: Engine) throws(Failure) -> CInt {
         let deadline = Deadline(seconds: request.settings.wait)
         let observe = { () throws(Failure) in
-            try engine.observe(for: .look, readsDisk: request.readsDisk, until: deadline)
+            if !request.rulesets.isEmpty {
+                return try engine.observe(
+                    captured: request.rulesets, requested: request.settings.backend, readsDisk: request.readsDisk)
+            }
+            return try engine.observe(for: .look, readsDisk: request.readsDisk, until: deadline)
         }
         switch command {
         case .status:
             try write(try observe(), request: request)
             return ExitStatus.matches
         case .diff:
-            let notes = try engine.checkAgent(for: request.settings)
+            let notes = request.rulesets.isEmpty ? try engine.checkAgent(for: request.settings) : []
             let decision = try Decision(settings: request.settings, saved: request.saved, observed: try observe())
             if let path = request.planOut {
                 let plan = PlanFile(decision, request: request, version: Self.version, path: path)
@@ -102,7 +109,8 @@ package struct Tool {
                 try Host().files.write(contents, to: try Self.absolute(path), isSynced: false)
             }
             try write(decision, request: request, command: command, notes: notes + engine.restartNote(for: decision))
-            return decision.isFulfilled ? ExitStatus.matches : ExitStatus.differs
+            if !decision.isFulfilled { return ExitStatus.differs }
+            return decision.uncaptured.isEmpty ? ExitStatus.matches : ExitStatus.trouble
         case .verify:
             let observed = try observe()
             // What only overrides need not be in the settings file; but one has to be there for the next boot.

@@ -28,9 +28,13 @@ package struct BackendChoice: Sendable {
         requested: BackendKind?, _ observed: Observation
     ) throws(Failure) -> BackendChoice {
         let (nftables, iptables) = (observed.nftables, observed.iptables)
-        let isImage = observed.disk.isImage
+        let isImage = !observed.scope.hasRules
         var (backend, reason) = preferred(requested: requested, observed)
         if !isImage, let missing = observed[backend].unavailable {
+            if observed.captured != nil {
+                throw Failure(
+                    .trouble, "\(missing.subject), and the rules belong there: \(reason)", advice: missing.advice)
+            }
             guard requested == nil, observed[backend.other].unavailable == nil else { throw missing }
             reason = "this kernel has no \(backend.rawValue)"
             backend = backend.other
@@ -41,7 +45,7 @@ package struct BackendChoice: Sendable {
 
     /// The backend to name where everything is taken back: the one that holds our rules.
     static func holding(_ observed: Observation) -> BackendChoice {
-        let (nftables, iptables, isImage) = (observed.nftables, observed.iptables, observed.disk.isImage)
+        let (nftables, iptables, isImage) = (observed.nftables, observed.iptables, !observed.scope.hasRules)
         return BackendChoice(
             backend: iptables.holdsOurs && !nftables.holdsOurs ? .iptables : .nftables,
             reason: isImage ? "not asked for, as this is an image" : "our rules are there", nftables: nftables,

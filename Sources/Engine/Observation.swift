@@ -13,6 +13,8 @@ package struct Observation: Sendable {
     package let hasIPv6: Bool
     /// What is on disk; only which host this is, where no more was asked for.
     package let disk: PersistenceFacts
+    /// Set where the rules are captured ones, and no kernel was looked at.
+    package var captured: CapturedRules?
 
     /// What was found on a running host.
     init(
@@ -39,7 +41,10 @@ package struct Observation: Sendable {
     var valueToReturnTo: String? { earlierRouteLocalnet ?? disk.routeLocalnetWithoutUs }
 
     /// What was looked at.
-    var scope: CheckContext.Scope { disk.isImage ? .offline(rules: false, files: true) : .host }
+    var scope: CheckContext.Scope {
+        if let captured { return .offline(rules: true, files: captured.hasFiles) }
+        return disk.isImage ? .offline(rules: false, files: true) : .host
+    }
 
     /// Gives up what the backends hold.
     func release() {
@@ -59,6 +64,8 @@ package struct Decision: Sendable {
     package let changes: [BackendChanges]
     package let sysctl: SysctlChange?
     package let persistence: PersistencePlan
+    /// The families of which there are rules in the plan, but no captured ones to compare them with.
+    package let uncaptured: [AddressFamily]
     /// What the user should know, a sentence each.
     package let notes: [String]
     package let observed: Observation
@@ -118,23 +125,28 @@ package struct Decision: Sendable {
         self.plan = plan
         self.persistence = persistence
         self.observed = observed
-        if observed.disk.isImage {
+        let uncaptured = observed.uncaptured(in: plan.backend)
+        self.uncaptured = uncaptured.filter { family in plan.rules.contains { $0.rule.family == family } }
+        guard observed.scope.hasRules else {
             changes = []
             sysctl = nil
             notes = plan.notes + persistence.notes
             return
         }
         changes = [choice.backend, choice.backend.other].map { kind in
-            let rules = kind == choice.backend ? plan.rules : []
+            let rules = kind == choice.backend ? plan.rules.filter { !uncaptured.contains($0.rule.family) } : []
             return BackendChanges(backend: kind, changes: Diff.changes(from: observed[kind], to: rules))
         }
-        sysctl = Diff.sysctlChange(
-            current: observed.routeLocalnet, earlier: observed.valueToReturnTo, plan: plan)
+        sysctl =
+            observed.scope.isHost
+            ? Diff.sysctlChange(
+                current: observed.routeLocalnet, earlier: observed.valueToReturnTo, plan: plan) : nil
         let dropping = observed.nftables.foreign.droppingInputChains + observed.iptables.foreign.droppingInputChains
         notes =
             plan.notes + plan.notes(droppingInputChains: dropping)
             + (changes.contains { $0.backend == .iptables && !$0.changes.isEmpty } ? [Self.legacyTool] : [])
-            + (plan.needsRouteLocalnet ? [] : Self.leftOver(observed)) + persistence.notes
+            + (plan.needsRouteLocalnet || !observed.scope.isHost ? [] : Self.leftOver(observed))
+            + observed.captureNotes(plan) + persistence.notes
     }
 
     private static let legacyTool =

@@ -14,7 +14,7 @@ package struct Verification: Sendable {
             CheckContext(
                 scope: decision.observed.scope, settings: settings, plan: decision.plan, changes: decision.changes,
                 sysctl: decision.sysctl, persistence: decision.persistence, disk: decision.observed.disk,
-                facts: facts))
+                facts: facts, uncaptured: decision.uncaptured))
     }
 
     /// The checks with this outcome.
@@ -24,6 +24,8 @@ package struct Verification: Sendable {
 extension Engine {
     /// Looks at everything that a host's settings ask for, also at what apply cannot change.
     package func verify(_ decision: Decision, for settings: Settings) throws(Failure) -> Verification {
-        Verification(decision, settings: settings, facts: VerificationFacts())
+        var facts = VerificationFacts()
+        if let captured = decision.observed.captured { facts.foreignChains = captured.foreignChains }
+        return Verification(decision, settings: settings, facts: facts)
     }
 }

@@ -87,11 +87,30 @@ struct ArgumentParserTests {
     }
 
     /// Those whose value is a file that is read; tests of their own cover them.
-    static let files: Set = ["plan"]
+    static let files: Set = ["plan", "ruleset"]
 
     @Test("the tables above name every option")
     func everyOption() {
         #expect(Set((Self.values + Self.flags).map(\.name)).union(Self.files) == Set(CommandTable.options.map(\.name)))
+    }
+
+    @Test("captured rules are given file by file, and leave this machine's settings alone")
+    func rulesets() throws {
+        func parse(_ words: [String]) throws(Failure) -> Request {
+            try Request.parse(["verify", "--ruleset", "a,b", "--ruleset=-"] + words) { file throws(Failure) in
+                if case .settings(let root) = file { #expect(root == "/image") }
+                return FileContents(text: "MODE=host\n", mode: 0o644)
+            }
+        }
+        let request = try parse(["--mode", "bridge"])
+        #expect(request.rulesets == ["a,b", "-"] && request.planningWords == ["--mode", "bridge"])
+        #expect(!request.readsDisk)
+        let image = try parse(["--root", "/image"])
+        #expect(image.settings.modes == [.host] && image.readsDisk)
+        let failure = try #require(throws: Failure.self) { try parse([]) }
+        #expect(failure.kind == .usage && failure.subject.contains("without --root"))
+        #expect(throws: Failure.self) { try Self.parse(["apply", "--mode=host", "--ruleset", "a"]) }
+        #expect(throws: Failure.self) { try Self.parse(["diff", "--mode=host", "--ruleset", "a", "--out", "b"]) }
     }
 
     @Test("takes commands, and options before them", arguments: Command.allCases)

@@ -22,10 +22,13 @@ package struct CheckContext: Sendable {
     package let persistence: PersistencePlan
     package let disk: PersistenceFacts
     package let facts: VerificationFacts
+    /// The families whose rules were not captured, so that nothing can be told of them.
+    package let uncaptured: [AddressFamily]
 
     package init(
         scope: Scope, settings: Settings, plan: Plan, changes: [BackendChanges], sysctl: SysctlChange?,
-        persistence: PersistencePlan, disk: PersistenceFacts, facts: VerificationFacts
+        persistence: PersistencePlan, disk: PersistenceFacts, facts: VerificationFacts,
+        uncaptured: [AddressFamily] = []
     ) {
         self.scope = scope
         self.settings = settings
@@ -35,6 +38,7 @@ package struct CheckContext: Sendable {
         self.persistence = persistence
         self.disk = disk
         self.facts = facts
+        self.uncaptured = uncaptured
     }
 }
 

@@ -55,6 +55,8 @@ package struct ForeignRule: Hashable, Sendable {
         case destinationIsLocal(negated: Bool)
         /// The packet's mark under a mask has this value. A packet begins with mark 0.
         case mark(value: UInt32, mask: UInt32, negated: Bool)
+        /// The flags of the TCP header under a mask have this value (RFC 9293 section 3.1): 2 is SYN.
+        case tcpFlags(value: UInt8, mask: UInt8, negated: Bool)
         /// Anything else: whether it holds is not known. The text is the tool's spelling, or a name.
         case unknown(String)
     }
@@ -82,6 +84,8 @@ package struct ForeignRule: Hashable, Sendable {
     package let text: String
     /// How many packets it has counted; nil where it does not count.
     package var packets: UInt64?
+    /// Whether it is one of ours in a stock table, where it counts who stands ahead of whom.
+    package var isOurs = false
 
     package init(_ conditions: [Condition], _ verdict: Verdict, text: String, packets: UInt64? = nil) {
         self.conditions = conditions
@@ -100,4 +104,14 @@ package enum ConnectionStateName: String, Sendable, CaseIterable {
     case untracked = "UNTRACKED"
     case dnat = "DNAT"
     case snat = "SNAT"
+}
+
+extension ForeignRule {
+    /// The lists of conditions of which any holds, joined with more such lists. Beyond what is worth looking at, one list
+    /// that says so.
+    package static func product(_ left: [[Condition]], _ right: [[Condition]]) -> [[Condition]] {
+        if right.count == 1 { return left.map { $0 + right[0] } }
+        guard left.count * right.count <= 128 else { return left.map { $0 + [.unknown("a set of \(right.count)")] } }
+        return left.flatMap { first in right.map { first + $0 } }
+    }
 }

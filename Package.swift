@@ -69,7 +69,8 @@ let package = Package(
         .testTarget(
             name: "ImageTests", dependencies: ["Laboratory", "TestSupport"], exclude: ["Golden"]),
         .testTarget(
-            name: "LiveTests", dependencies: ["Laboratory", "TestSupport", "NftablesBackend", "Planning", "Model"]),
+            name: "LiveTests",
+            dependencies: ["Laboratory", "TestSupport", "NftablesBackend", "IptablesBackend", "Planning", "Model"]),
     ],
     swiftLanguageModes: [.v6]
 )

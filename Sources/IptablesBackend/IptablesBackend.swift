@@ -26,6 +26,20 @@ package struct IptablesBackend: RulesetBackend {
         return installed
     }
 
+    package func readForeignChains() throws(Failure) -> [ForeignChain] {
+        var chains: [ForeignChain] = []
+        for family in AddressFamily.allCases {
+            let live = try LiveTables.read(family) ?? []
+            for table in ForeignTable.priorities.map(\.table) where live.contains(table) {
+                let name = TableName(family: family, table: table)
+                chains += unsafe try TableSnapshot.read(name) { info, entries in
+                    unsafe ForeignTable(name, info, entries).chains
+                }
+            }
+        }
+        return chains
+    }
+
     private func read(_ name: TableName, _ session: XtablesSession?) throws(Failure) -> TableContents {
         if let session { return try session.open(name) }
         return try TableSnapshot.read(name)

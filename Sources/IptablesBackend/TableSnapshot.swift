@@ -8,27 +8,35 @@ enum TableSnapshot {
     /// What the table holds. The table must exist: asking the kernel makes it. The corresponding socket options are
     /// `IPT_SO_GET_INFO` and `IPT_SO_GET_ENTRIES`, which have the same numbers for IPv6.
     static func read(_ name: TableName) throws(Failure) -> TableContents {
+        unsafe try read(name) { info, entries in unsafe contents(name, info, entries) }
+    }
+
+    /// What `make` makes of the table's head and its entries, which are there during the call only.
+    static func read<Value>(
+        _ name: TableName, _ make: (Info, UnsafeRawBufferPointer) -> Value
+    ) throws(Failure) -> Value {
         let raw = socket(name.family.number, CInt(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), CInt(IPPROTO_RAW))
         guard raw >= 0 else { throw .system("cannot read table \(name.description)", source: "socket", errno: errno) }
         defer { close(raw) }
         while true {
             let info = try Info(name, raw)
-            let contents = unsafe try withBuffer(info.size) { entries throws(Failure) in
-                unsafe try readEntries(name, raw, info, into: entries)
+            let value: Value? = unsafe try withBuffer(info.size) { buffer throws(Failure) in
+                guard let entries = unsafe try readEntries(name, raw, info, into: buffer) else { return nil }
+                return unsafe make(info, entries)
             }
             // The kernel answers EAGAIN when the table has grown or shrunk since it told its size.
-            if let contents { return contents }
+            if let value { return value }
         }
     }
 
     /// `struct ipt_getinfo`: the name, the valid hooks, the chains' first and last entries by hook, the number of entries
     /// and their size in bytes.
-    private struct Info {
+    struct Info {
         let bytes: [UInt8]
 
         private static let length = 84
 
-        init(_ name: TableName, _ raw: CInt) throws(Failure) {
+        fileprivate init(_ name: TableName, _ raw: CInt) throws(Failure) {
             var bytes = Array(name.table.utf8)
             bytes += [UInt8](repeating: 0, count: Self.length - bytes.count)
             var size = socklen_t(bytes.count)
@@ -41,7 +49,7 @@ enum TableSnapshot {
 
         private func number(_ index: Int) -> Int { Int(NativeBytes.decode(bytes, 32 + index * 4) as UInt32) }
 
-        var size: Int { number(12) }
+        fileprivate var size: Int { number(12) }
 
         /// The built-in chains: name, first entry and policy entry, as offsets; in the order of `NF_INET_*`.
         var chains: [(name: String, start: Int, policy: Int)] {
@@ -75,7 +83,7 @@ enum TableSnapshot {
 
     private static func readEntries(
         _ name: TableName, _ raw: CInt, _ info: Info, into buffer: UnsafeMutableRawBufferPointer
-    ) throws(Failure) -> TableContents? {
+    ) throws(Failure) -> UnsafeRawBufferPointer? {
         unsafe buffer.copyBytes(from: Array(name.table.utf8))
         unsafe buffer.storeBytes(of: UInt32(info.size), toByteOffset: 32, as: UInt32.self)
         var size = socklen_t(buffer.count)
@@ -84,7 +92,7 @@ enum TableSnapshot {
             throw .system(
                 "cannot read table \(name.description)", source: "getsockopt IPT_SO_GET_ENTRIES", errno: errno)
         }
-        return unsafe contents(name, info, UnsafeRawBufferPointer(rebasing: buffer[headSize...]))
+        return unsafe UnsafeRawBufferPointer(rebasing: buffer[headSize...])
     }
 
     /// Walks the entries. A built-in chain begins where the head says and ends with its policy; another begins with an
@@ -124,7 +132,7 @@ enum TableSnapshot {
     }
 
     /// The verdict of the entry at an offset.
-    private static func verdict(_ entries: UnsafeRawBufferPointer, _ offset: Int, _ family: AddressFamily) -> String? {
+    static func verdict(_ entries: UnsafeRawBufferPointer, _ offset: Int, _ family: AddressFamily) -> String? {
         let layout = EntryLayout.layout(of: family)
         guard offset >= 0, offset + layout.size + ExtensionHeader.size + 4 <= entries.count else { return nil }
         let data = unsafe Array(entries[(offset + layout.size + ExtensionHeader.size)...].prefix(4))
@@ -133,7 +141,7 @@ enum TableSnapshot {
 
     /// The chain that an entry begins, if its target is ERROR (`struct xt_error_target`); the last entry of a table is
     /// such a one too.
-    private static func chainName(_ entry: UnsafeRawBufferPointer, _ layout: EntryLayout) -> String? {
+    static func chainName(_ entry: UnsafeRawBufferPointer, _ layout: EntryLayout) -> String? {
         let target = unsafe Int(entry.loadUnaligned(fromByteOffset: layout.targetOffset, as: UInt16.self))
         let name = target + ExtensionHeader.nameOffset
         guard target >= layout.size, target + ExtensionHeader.size < entry.count,

@@ -173,6 +173,9 @@ package struct Rule: Hashable, Sendable {
         self.comment = comment
     }
 
+    /// Whether a comment's bytes begin with our mark.
+    package static func isMark(_ comment: [UInt8]) -> Bool { comment.starts(with: mark.utf8) }
+
     /// The comment without our mark.
     package var title: String {
         guard let comment else { return "a rule without a comment" }

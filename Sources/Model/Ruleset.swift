@@ -122,6 +122,11 @@ package protocol RulesetBackend: Sendable {
     ///   the result.
     func read(_ purpose: ReadPurpose) throws(Failure) -> InstalledRuleset
 
+    /// Reads the chains through which packets to the host and through it pass before they are delivered or sent on, and
+    /// those that these jump to, as far as their rules are understood. Our own table is left out; rules of ours in stock
+    /// chains are in them and marked. Costs more than `read`, so only verify asks for it. Changes nothing on the host.
+    func readForeignChains() throws(Failure) -> [ForeignChain]
+
     /// Makes the kernel hold exactly these rules of ours, in one transaction; none of them takes ours away.
     ///
     /// - Parameters:

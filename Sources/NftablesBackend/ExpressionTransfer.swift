@@ -4,7 +4,7 @@ import Model
 /// Carries expressions into libnftnl's objects and out of them. The corresponding C type is `struct nftnl_expr`.
 enum ExpressionTransfer {
     // libnftnl keeps these in anonymous enums, which arrive as `Int`.
-    private typealias Attribute = Int
+    typealias Attribute = Int
 
     /// Allocates libnftnl's object for an expression; the caller gives it to a rule, which frees it.
     ///
@@ -76,27 +76,37 @@ enum ExpressionTransfer {
     }
 
     /// All expressions of a rule. The corresponding C function is `nftnl_expr_iter_next`.
-    static func read(rule: OpaquePointer) -> [Expression] {
+    static func read(rule: OpaquePointer) -> [Expression] { unsafe map(rule) { read($0) } }
+
+    /// What `transform` makes of each expression of a rule.
+    static func map<Value>(_ rule: OpaquePointer, _ transform: (Object) -> Value) -> [Value] {
         guard let iterator = unsafe nftnl_expr_iter_create(rule) else { return [] }
         defer { unsafe nftnl_expr_iter_destroy(iterator) }
-        var expressions: [Expression] = []
+        var values: [Value] = []
         while let object = unsafe nftnl_expr_iter_next(iterator) {
-            expressions.append(unsafe read(Object(pointer: object)))
+            values.append(transform(unsafe Object(pointer: object)))
         }
-        return expressions
+        return values
     }
 
     /// An expression of libnftnl's, borrowed while its rule lives.
-    @safe private struct Object {
-        let pointer: OpaquePointer
+    @safe struct Object {
+        fileprivate let pointer: OpaquePointer
+
+        fileprivate init(pointer: OpaquePointer) { unsafe self.pointer = pointer }
 
         var name: String {
-            guard let text = unsafe nftnl_expr_get_str(pointer, UInt16(NFTNL_EXPR_NAME)) else { return "?" }
-            return unsafe String(cString: text)
+            let name = text(Int(NFTNL_EXPR_NAME))
+            return name.isEmpty ? "?" : name
         }
 
         func has(_ attribute: Attribute) -> Bool { unsafe nftnl_expr_is_set(pointer, UInt16(attribute)) }
         func number(_ attribute: Attribute) -> UInt32 { unsafe nftnl_expr_get_u32(pointer, UInt16(attribute)) }
+
+        func text(_ attribute: Attribute) -> String {
+            guard let text = unsafe nftnl_expr_get_str(pointer, UInt16(attribute)) else { return "" }
+            return unsafe String(cString: text)
+        }
 
         func bytes(_ attribute: Attribute) -> [UInt8] {
             var length: UInt32 = 0
@@ -105,7 +115,7 @@ enum ExpressionTransfer {
         }
     }
 
-    private static func read(_ object: Object) -> Expression {
+    static func read(_ object: Object) -> Expression {
         let name = object.name
         switch name {
         case "meta" where object.has(NFTNL_EXPR_META_DREG):

@@ -53,6 +53,15 @@ package struct NftablesBackend: RulesetBackend {
         return installed
     }
 
+    package func readForeignChains() throws(Failure) -> [ForeignChain] {
+        guard KernelModule.isPresent else { return [] }
+        do throws(Failure) {
+            return try ForeignReader().read(TableReader())
+        } catch let error where error.kind == .unsupported {
+            return []
+        }
+    }
+
     package func commit(
         _ rules: [Rule], replacing installed: InstalledRuleset, until deadline: Deadline
     ) throws(Failure) {

@@ -111,7 +111,7 @@ struct TableReader: ~Copyable {
     /// Sends one request and reads its answer.
     ///
     /// - Parameter missingIsEmpty: ENOENT means that there is nothing, and is no failure.
-    private func ask(
+    func ask(
         _ type: nf_tables_msg_types, family: UInt16 = 0, flags: CInt = NLM_F_ACK,
         subject: @escaping @autoclosure () -> String,
         missingIsEmpty: Bool = false, fill: (UnsafeMutablePointer<nlmsghdr>) -> Void = { _ in },
@@ -176,7 +176,7 @@ extension ObservedRule {
 }
 
 /// A C string of libnftnl's, or nothing.
-private func string(_ text: UnsafePointer<CChar>?) -> String {
+func string(_ text: UnsafePointer<CChar>?) -> String {
     guard let text = unsafe text else { return "" }
     return unsafe String(cString: text)
 }

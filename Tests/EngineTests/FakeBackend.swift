@@ -17,6 +17,7 @@ final class FakeBackend: RulesetBackend {
 
     private struct State {
         var ruleset: InstalledRuleset
+        var foreignChains: [ForeignChain] = []
         var outcomes: [Outcome] = []
         var readFailures: [Failure] = []
         var readCount = 0
@@ -45,6 +46,11 @@ final class FakeBackend: RulesetBackend {
 
     /// Changes what `read` finds.
     func edit(_ change: (inout InstalledRuleset) -> Void) { state.withLock { change(&$0.ruleset) } }
+
+    /// Changes what `readForeignChains` finds.
+    func setForeignChains(_ chains: [ForeignChain]) { state.withLock { $0.foreignChains = chains } }
+
+    func readForeignChains() throws(Failure) -> [ForeignChain] { state.withLock { $0.foreignChains } }
 
     /// What the next calls of `commit` do, in order; after them, all succeed.
     func onCommit(_ outcomes: Outcome...) { state.withLock { $0.outcomes = outcomes } }

@@ -1,0 +1,107 @@
+import CLibnftnl
+import Model
+
+/// One expression of somebody else's rule, as far as a packet's way depends on it.
+enum ForeignExpression {
+    /// One of those that rules of ours use.
+    case known(Expression)
+    /// `NFT_JUMP` or `NFT_GOTO`.
+    case jump(String, isGoto: Bool)
+    /// Looks a register up in a set, or in a map of verdicts.
+    case lookup(set: String, register: UInt32, isMap: Bool, isNegated: Bool)
+    /// Whether a register is between two values (`NFT_RANGE_*`).
+    case range(register: UInt32, from: [UInt8], to: [UInt8], isNegated: Bool)
+    /// The kind of route to the destination (`fib daddr type`).
+    case destinationType(register: UInt32)
+    /// Rewrites the destination; the registers hold the address and the port, 0 for none.
+    case rewriteDestination(address: UInt32, port: UInt32)
+    case match(XtablesExtension)
+    case target(XtablesExtension)
+    case setMark
+    /// Counts, logs, or sets something that no condition here asks for.
+    case harmless
+    /// Whether the rule goes on depends on something that is not known.
+    case condition(String)
+    /// Loads something that is not known into a register.
+    case load(String)
+    /// What becomes of the packet is not known.
+    case unknown(String)
+}
+
+extension ForeignExpression {
+    /// Reads an expression of libnftnl's.
+    init(_ object: ExpressionTransfer.Object) {
+        let expression = ExpressionTransfer.read(object)
+        switch expression {
+        case .meta, .payload, .connection, .bitwise, .compare, .immediate, .verdict, .redirect, .reject, .counter:
+            self = .known(expression)
+        case .nat(NFT_NAT_DNAT.rawValue, _, let address, let port, _):
+            self = .rewriteDestination(address: address, port: port)
+        case .nat: self = .harmless
+        case .unknown(let name): self = Self.read(object, name)
+        }
+    }
+
+    private static func read(_ object: ExpressionTransfer.Object, _ name: String) -> ForeignExpression {
+        switch name {
+        case "jump":
+            .jump(
+                object.text(NFTNL_EXPR_IMM_CHAIN),
+                isGoto: Int32(bitPattern: object.number(NFTNL_EXPR_IMM_VERDICT)) == NFT_GOTO.rawValue)
+        case "lookup":
+            .lookup(
+                set: object.text(NFTNL_EXPR_LOOKUP_SET), register: object.number(NFTNL_EXPR_LOOKUP_SREG),
+                isMap: object.has(NFTNL_EXPR_LOOKUP_DREG),
+                isNegated: object.number(NFTNL_EXPR_LOOKUP_FLAGS) & UInt32(NFT_LOOKUP_F_INV.rawValue) != 0)
+        case "range":
+            .range(
+                register: object.number(NFTNL_EXPR_RANGE_SREG), from: object.bytes(NFTNL_EXPR_RANGE_FROM_DATA),
+                to: object.bytes(NFTNL_EXPR_RANGE_TO_DATA),
+                isNegated: object.number(NFTNL_EXPR_RANGE_OP) == NFT_RANGE_NEQ.rawValue)
+        case "fib": fib(object)
+        case "nat": nat(object)
+        case "redir": .rewriteDestination(address: 0, port: object.number(NFTNL_EXPR_REDIR_REG_PROTO_MIN))
+        case "match":
+            .match(
+                XtablesExtension(
+                    name: object.text(NFTNL_EXPR_MT_NAME),
+                    revision: UInt8(truncatingIfNeeded: object.number(NFTNL_EXPR_MT_REV)),
+                    data: object.bytes(NFTNL_EXPR_MT_INFO)))
+        case "target":
+            .target(
+                XtablesExtension(
+                    name: object.text(NFTNL_EXPR_TG_NAME),
+                    revision: UInt8(truncatingIfNeeded: object.number(NFTNL_EXPR_TG_REV)),
+                    data: object.bytes(NFTNL_EXPR_TG_INFO)))
+        case "meta": object.number(NFTNL_EXPR_META_KEY) == NFT_META_MARK.rawValue ? .setMark : .harmless
+        case "ct": object.has(NFTNL_EXPR_CT_DREG) ? .load("ct of a direction") : connection(object)
+        case "log", "masq", "dup", "last", "flow_offload", "counter": .harmless
+        case "objref":
+            // `NFT_OBJECT_COUNTER`; quotas and limits may end the rule.
+            object.number(NFTNL_EXPR_OBJREF_IMM_TYPE) == 1 ? .harmless : .condition("objref")
+        case "limit", "quota", "connlimit", "dynset", "osf", "socket": .condition(name)
+        case "payload" where object.has(NFTNL_EXPR_PAYLOAD_SREG), "notrack", "queue", "tproxy", "synproxy", "fwd":
+            .unknown(name)
+        default: .load(name)
+        }
+    }
+
+    /// `NFTA_FIB_F_DADDR` alone, and the type as the result; the rest is about routes.
+    private static func fib(_ object: ExpressionTransfer.Object) -> ForeignExpression {
+        guard object.number(NFTNL_EXPR_FIB_RESULT) == NFT_FIB_RESULT_ADDRTYPE.rawValue,
+            object.number(NFTNL_EXPR_FIB_FLAGS) == NFTA_FIB_F_DADDR.rawValue
+        else { return .load("fib") }
+        return .destinationType(register: object.number(NFTNL_EXPR_FIB_DREG))
+    }
+
+    private static func nat(_ object: ExpressionTransfer.Object) -> ForeignExpression {
+        guard object.number(NFTNL_EXPR_NAT_TYPE) == NFT_NAT_DNAT.rawValue else { return .harmless }
+        return .rewriteDestination(
+            address: object.number(NFTNL_EXPR_NAT_REG_ADDR_MIN), port: object.number(NFTNL_EXPR_NAT_REG_PROTO_MIN))
+    }
+
+    /// A zone decides which connection a packet belongs to; a connection's mark and the like decide nothing here.
+    private static func connection(_ object: ExpressionTransfer.Object) -> ForeignExpression {
+        object.number(NFTNL_EXPR_CT_KEY) == NFT_CT_ZONE.rawValue ? .unknown("ct zone set") : .harmless
+    }
+}

@@ -23,6 +23,7 @@ let package = Package(
         .systemLibrary(name: "CLibiptc", pkgConfig: "libiptc", providers: [.apt(["libiptc-dev"])]),
 
         .systemLibrary(name: "CExtendedAttributes"),
+        .systemLibrary(name: "CNamespaces"),
 
         // The house, each module importing only those above it that it names.
         .target(name: "Model", swiftSettings: strict),
@@ -31,6 +32,7 @@ let package = Package(
             name: "NftablesBackend", dependencies: ["Model", "CLibmnl", "CLibnftnl"], swiftSettings: strict),
         .target(name: "IptablesBackend", dependencies: ["Model", "CLibiptc"], swiftSettings: strict),
         .target(name: "Captures", dependencies: ["Model"], swiftSettings: strict),
+        .target(name: "Probe", dependencies: ["Model", "CLibmnl", "CNamespaces"], swiftSettings: strict),
         .target(name: "Host", dependencies: ["Model", "CExtendedAttributes"], swiftSettings: strict),
         .target(name: "Engine", dependencies: ["Model", "Planning", "Host", "Captures"], swiftSettings: strict),
         .target(
@@ -39,12 +41,11 @@ let package = Package(
         .executableTarget(
             name: "ecs-netsetup",
             dependencies: [
-                "CommandLineTool", "Engine", "Host", "NftablesBackend", "IptablesBackend", "Planning", "Model",
+                "CommandLineTool", "Engine", "Host", "NftablesBackend", "IptablesBackend", "Planning", "Probe", "Model",
             ],
             swiftSettings: strict),
 
         // A throw-away ECS host in network namespaces, and what is built on it.
-        .systemLibrary(name: "CNamespaces", path: "Tests/CNamespaces"),
         .target(
             name: "Laboratory", dependencies: ["CNamespaces"], path: "Tests/Laboratory", swiftSettings: strict),
         .executableTarget(name: "try", dependencies: ["Laboratory"], path: "Tests/Try", swiftSettings: strict),

@@ -6,3 +6,8 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
+// What Probe asks of rtnetlink and of packet sockets.
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <linux/if_packet.h>
+#include <linux/if_ether.h>

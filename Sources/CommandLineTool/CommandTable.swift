@@ -157,6 +157,13 @@ enum CommandTable {
             name: "force-old-agent", summary: "go on where the running ECS agent is too old for the mode",
             commands: [.apply, .diff], take: { request, _ in request.settings.acceptsOldAgent = true }),
         Option(
+            name: "probe", summary: "also prove it by packets, from short-lived namespaces joined to the bridges",
+            commands: [.verify], take: { request, _ in request.probes = true }),
+        Option(
+            name: "probe-timeout", argument: "MILLISECONDS",
+            summary: "how long to wait for what becomes of a packet", fallback: "1000", commands: [.verify],
+            take: { request, value throws(Failure) in request.probeTimeout = try parseMilliseconds(value) }),
+        Option(
             name: "wait", argument: "SECONDS", summary: "how long to wait for the xtables lock and for other writers",
             fallback: "5", isSaved: true,
             take: { request, value throws(Failure) in request.settings.wait = try parseSeconds(value) }),
@@ -227,6 +234,17 @@ enum CommandTable {
 
     /// A day: nobody waits longer for a lock on purpose.
     private static let longestWait = 86400
+
+    /// A minute: what has not happened by then does not.
+    private static let longestProbe = 60_000
+
+    private static func parseMilliseconds(_ text: String) throws(Failure) -> Int {
+        guard let milliseconds = Int(text), (1...longestProbe).contains(milliseconds) else {
+            throw .usage(
+                "--probe-timeout does not take '\(text)'", advice: "give whole milliseconds from 1 to \(longestProbe)")
+        }
+        return milliseconds
+    }
 
     private static func parseSeconds(_ text: String) throws(Failure) -> Int {
         guard let seconds = Int(text), (0...longestWait).contains(seconds) else {

@@ -45,6 +45,10 @@ struct Request {
     var root: String?
     /// The files with captured rules; empty for looking at a kernel.
     var rulesets: [String] = []
+    /// Whether verify sends packets.
+    var probes = false
+    /// How long it waits for what becomes of them, in milliseconds.
+    var probeTimeout = 1000
     /// The options that say what is desired, as they were given, so that advice can repeat them.
     var planningWords: [String] = []
     /// The same with what else is saved, for a plan.
@@ -90,6 +94,11 @@ struct Request {
             return request
         }
         guard command.needsModes else { return request }
+        if request.probes, request.root != nil || !request.rulesets.isEmpty {
+            throw .usage(
+                "--probe does not go with --\(request.root == nil ? "ruleset" : "root")",
+                advice: "only a running host has a network to probe")
+        }
         if request.planOut != nil, !request.rulesets.isEmpty {
             throw .usage("--out does not go with --ruleset", advice: "a plan is made on the host, or with --root alone")
         }

@@ -116,7 +116,8 @@ package struct Tool {
             // What only overrides need not be in the settings file; but one has to be there for the next boot.
             let saved = observed.disk.hasSettings ? [] : request.saved
             let decision = try Decision(settings: request.settings, saved: saved, observed: observed)
-            let verification = try engine.verify(decision, for: request.settings)
+            let verification = try engine.verify(
+                decision, for: request.settings, probeMilliseconds: request.probes ? request.probeTimeout : nil)
             try write(verification, request: request)
             if !verification.checks(.undecided).isEmpty { return ExitStatus.trouble }
             return verification.checks(.failed).isEmpty ? ExitStatus.matches : ExitStatus.differs

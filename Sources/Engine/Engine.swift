@@ -5,13 +5,18 @@ import Planning
 /// The corridor that every command walks: observe, decide, commit, observe again.
 package struct Engine: Sendable {
     let host: Host
-    private let nftables: any RulesetBackend
-    private let iptables: any RulesetBackend
+    let nftables: any RulesetBackend
+    let iptables: any RulesetBackend
+    /// What sends packets to prove what the rules do; nil where nothing can.
+    let packetProbe: (any PacketProbe)?
 
-    package init(host: Host, nftables: any RulesetBackend, iptables: any RulesetBackend) {
+    package init(
+        host: Host, nftables: any RulesetBackend, iptables: any RulesetBackend, probe: (any PacketProbe)? = nil
+    ) {
         self.host = host
         self.nftables = nftables
         self.iptables = iptables
+        packetProbe = probe
     }
 
     /// Reads everything, again while others change the rules in between. Of an image, only the files.
@@ -99,7 +104,7 @@ package struct Engine: Sendable {
         case diskRecord(earlier: Record)
     }
 
-    private func backend(_ kind: BackendKind) -> any RulesetBackend { kind == .nftables ? nftables : iptables }
+    func backend(_ kind: BackendKind) -> any RulesetBackend { kind == .nftables ? nftables : iptables }
 
     private func refuseObstacles(_ decision: Decision) throws(Failure) {
         let obstacles = decision.obstacles

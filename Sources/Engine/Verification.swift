@@ -23,9 +23,14 @@ package struct Verification: Sendable {
 
 extension Engine {
     /// Looks at everything that a host's settings ask for, also at what apply cannot change.
-    package func verify(_ decision: Decision, for settings: Settings) throws(Failure) -> Verification {
+    ///
+    /// - Parameter probeMilliseconds: how long to wait for packets that prove it; nil sends none.
+    package func verify(
+        _ decision: Decision, for settings: Settings, probeMilliseconds: Int? = nil
+    ) throws(Failure) -> Verification {
         var facts = VerificationFacts()
         if let captured = decision.observed.captured { facts.foreignChains = captured.foreignChains }
+        facts.probe = probeMilliseconds.map { probe(decision, for: settings, milliseconds: $0) }
         return Verification(decision, settings: settings, facts: facts)
     }
 }

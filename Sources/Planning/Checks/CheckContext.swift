@@ -47,6 +47,9 @@ package struct VerificationFacts: Sendable {
     /// Other people's chains on the ways that the packets of ECS take.
     package var foreignChains: [ForeignChain] = []
 
+    /// What packets showed; nil where none was sent.
+    package var probe: ProbeReport?
+
     package init() {}
 }
 
@@ -59,6 +62,7 @@ package enum CheckCatalogue {
         RuleChecks.routeLocalnet,
         PersistenceChecks.checks,
         RuleChecks.beyondPlan,
+        ProbeChecks.checks,
     ]
 
     /// What every check says.

@@ -14,8 +14,13 @@ package enum Endpoint {
     package static let introspectionPort: UInt16 = 51678
     /// The instance metadata service, which also hands out the instance's own credentials. EC2 user guide.
     package static let metadata = IPPrefix(169, 254, 169, 254)
+    /// The port of the instance metadata service.
+    package static let metadataPort: UInt16 = 80
     /// The instance metadata service over IPv6, `fd00:ec2::254`. EC2 user guide.
     package static let metadata6 = Self.ipv6([0xfd, 0, 0x0e, 0xc2], last: [0x02, 0x54])
+    /// The bridge by which requests of tasks in awsvpc mode enter the host. amazon-ecs-agent,
+    /// `ecs-agent/netlib/platform` and amazon-ecs-cni-plugins.
+    package static let taskBridge = "ecs-bridge"
     /// The loopback network, RFC 1122 section 3.2.1.3.
     package static let loopback = IPPrefix(127, 0, 0, 0, length: 8)
     /// The loopback interface.

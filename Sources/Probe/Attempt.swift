@@ -1,0 +1,117 @@
+import CLibmnl
+import Glibc
+import Model
+
+/// One connection: made, and for credentials asked something. Never waits by itself.
+struct Attempt {
+    let target: ProbeTarget
+    /// -1 where nothing could be sent.
+    private(set) var socket: CInt = -1
+    /// What came back; nil while it may still come.
+    private(set) var answer: ProbeAnswer?
+    private var isConnected = false
+    private var received: [UInt8] = []
+
+    /// The longest answer that is read, in bytes: the agent's is a line.
+    private static let longestAnswer = 65536
+    /// HTTP/1.0, so that the answer ends with the connection. Names itself, as the agent writes it into its audit log.
+    private static let request = Array(
+        "GET /v2/credentials/ HTTP/1.0\r\nHost: 169.254.170.2\r\nUser-Agent: ecs-netsetup\r\n\r\n".utf8)
+
+    /// Begins to connect from the calling thread's namespace. The corresponding C function is `connect`.
+    init(_ target: ProbeTarget) {
+        self.target = target
+        socket = Glibc.socket(
+            target.address.family.number,
+            CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard socket >= 0 else {
+            answer = .noWay("cannot make a socket: \(Failure.text(ofErrno: errno))")
+            return
+        }
+        // Closing resets the connection at once, so that nothing of it keeps the namespace alive.
+        var atOnce = linger(l_onoff: 1, l_linger: 0)
+        _ = unsafe setsockopt(socket, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
+        if connect() != 0, errno != EINPROGRESS { fail(errno) }
+    }
+
+    /// A target to which there is no way.
+    init(_ target: ProbeTarget, noWay reason: String) {
+        self.target = target
+        answer = .noWay(reason)
+    }
+
+    /// What to wait for; nil where nothing more comes.
+    var waitsFor: pollfd? {
+        answer == nil ? pollfd(fd: socket, events: Int16(isConnected ? POLLIN : POLLOUT), revents: 0) : nil
+    }
+
+    /// Goes on as far as is possible without waiting.
+    mutating func advance() {
+        guard answer == nil else { return }
+        if !isConnected {
+            var polled = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
+            guard unsafe poll(&polled, 1, 0) == 1 else { return }
+            var number: CInt = 0
+            var size = socklen_t(MemoryLayout<CInt>.size)
+            _ = unsafe getsockopt(socket, SOL_SOCKET, SO_ERROR, &number, &size)
+            if number != 0 { return fail(number) }
+            isConnected = true
+            // IMDS is never asked anything.
+            guard target.way == .credentials else { return answer = .connected }
+            _ = unsafe send(socket, Self.request, Self.request.count, CInt(MSG_NOSIGNAL))
+        }
+        receive()
+    }
+
+    private mutating func receive() {
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while received.count < Self.longestAnswer {
+            let count = unsafe recv(socket, &chunk, chunk.count, 0)
+            if count > 0 {
+                received += chunk.prefix(count)
+            } else if count < 0, errno == EAGAIN || errno == EINTR {
+                return
+            } else {
+                break
+            }
+        }
+        answer = received.isEmpty ? .connected : .answered(received)
+    }
+
+    /// Ends it, whatever came.
+    mutating func finish() {
+        if answer == nil { answer = isConnected ? (received.isEmpty ? .connected : .answered(received)) : .silence }
+        if socket >= 0 { close(socket) }
+        socket = -1
+    }
+
+    private mutating func fail(_ number: CInt) {
+        answer = number == ECONNREFUSED || number == ECONNRESET ? .refused : .unreachable(number)
+    }
+
+    private func connect() -> CInt {
+        switch target.address.family {
+        case .ipv4:
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = target.port.bigEndian
+            unsafe withUnsafeMutableBytes(of: &address.sin_addr) { unsafe $0.copyBytes(from: target.address.bytes) }
+            return Self.connect(socket, &address)
+        case .ipv6:
+            var address = sockaddr_in6()
+            address.sin6_family = sa_family_t(AF_INET6)
+            address.sin6_port = target.port.bigEndian
+            unsafe withUnsafeMutableBytes(of: &address.sin6_addr) { unsafe $0.copyBytes(from: target.address.bytes) }
+            return Self.connect(socket, &address)
+        }
+    }
+
+    private static func connect<Address>(_ socket: CInt, _ address: inout Address) -> CInt {
+        let length = socklen_t(MemoryLayout<Address>.size)
+        return unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe Glibc.connect(socket, $0, length)
+            }
+        }
+    }
+}

@@ -42,6 +42,16 @@ import Model
             mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, socklen_t(MemoryLayout<CInt>.size))
     }
 
+    /// Joins a multicast group (`NFNLGRP_*`), whose messages then arrive here too. The corresponding C function is
+    /// `mnl_socket_setsockopt` with `NETLINK_ADD_MEMBERSHIP`.
+    func subscribe(to group: UInt32) throws(Failure) {
+        var group = CInt(bitPattern: group)
+        guard
+            unsafe mnl_socket_setsockopt(
+                socket, NETLINK_ADD_MEMBERSHIP, &group, socklen_t(MemoryLayout<CInt>.size)) == 0
+        else { throw .system("cannot listen to nf_tables", source: "mnl_socket_setsockopt", errno: errno) }
+    }
+
     /// Sends one or more whole messages. The corresponding C function is `mnl_socket_sendto`.
     func send(_ bytes: [UInt8]) throws(Failure) {
         if bytes.count > Self.usualSize {

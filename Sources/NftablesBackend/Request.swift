@@ -45,6 +45,11 @@ struct RequestBuilder {
         }
     }
 
+    /// Appends the head of a batch for which the ruleset may be of any generation.
+    mutating func beginBatch() {
+        unsafe appendMessage { buffer in unsafe nftnl_batch_begin(buffer, 0) }
+    }
+
     /// Appends the end of a batch.
     mutating func endBatch() {
         unsafe appendMessage { buffer in unsafe nftnl_batch_end(buffer, 0) }

@@ -50,17 +50,25 @@ struct Attempt {
         guard answer == nil else { return }
         if !isConnected {
             var polled = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
-            guard unsafe poll(&polled, 1, 0) == 1 else { return }
-            var number: CInt = 0
-            var size = socklen_t(MemoryLayout<CInt>.size)
-            _ = unsafe getsockopt(socket, SOL_SOCKET, SO_ERROR, &number, &size)
+            let isReady = unsafe poll(&polled, 1, 0) == 1
+            // Also an ICMP error that came while the packet was still being sent, of which TCP makes nothing by itself.
+            let number = pendingError
             if number != 0 { return fail(number) }
+            guard isReady else { return }
             isConnected = true
             // IMDS is never asked anything.
             guard target.way == .credentials else { return answer = .connected }
             _ = unsafe send(socket, Self.request, Self.request.count, CInt(MSG_NOSIGNAL))
         }
         receive()
+    }
+
+    /// The corresponding socket option is `SO_ERROR`.
+    private var pendingError: CInt {
+        var number: CInt = 0
+        var size = socklen_t(MemoryLayout<CInt>.size)
+        _ = unsafe getsockopt(socket, SOL_SOCKET, SO_ERROR, &number, &size)
+        return number
     }
 
     private mutating func receive() {

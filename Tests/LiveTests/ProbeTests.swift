@@ -1,3 +1,4 @@
+import Glibc
 import Laboratory
 import Testing
 
@@ -8,15 +9,14 @@ extension Live {
 
         private func makeHost(_ backend: Backend, _ options: [String] = options) throws -> Laboratory {
             let lab = try Laboratory()
-            try lab.host.require(
-                [Tool.path, "apply", "--backend", backend.rawValue, "--quiet"] + options)
+            try lab.host.require([Tool.path, "apply", "--backend", backend.rawValue, "--quiet"] + options)
             return lab
         }
 
         private func probe(
-            _ lab: Laboratory, _ backend: Backend, _ more: [String] = [], options: [String] = options
+            _ lab: Laboratory, _ backend: Backend, _ options: [String] = options
         ) throws -> ProgramResult {
-            try lab.netsetup(["verify", "--probe", "--backend", backend.rawValue] + options + more)
+            try lab.netsetup(["verify", "--probe", "--backend", backend.rawValue, "--probe-timeout", "300"] + options)
         }
 
         @Test("a healthy host passes in less than 300 ms, and nothing is left", arguments: Backend.allCases)
@@ -25,23 +25,252 @@ extension Live {
             defer { lab.stop() }
             let before = try Remains(lab)
             let result = try probe(lab, backend)
-            print(result.output, result.errors, result.wallTime)
             #expect(result.status == 0, "\(result.output)\(result.errors)")
+            #expect(Probed(result).told == ["ok 025", "ok 026", "ok 027", "ok 028"], "\(result.output)")
             #expect(result.wallTime < 0.3, "\(result.wallTime) s")
+            #expect(try Remains(lab) == before)
+        }
+
+        @Test("every covered bridge is probed, in every mode, and with a reset instead of a drop")
+        func everyBridge() throws {
+            let options =
+                Self.options + [
+                    "--mode", "bridge,awsvpc", "--bridge-interface", "docker+,br-+", "--imds-action", "reject",
+                    "--imds-placement", "documented",
+                ]
+            for backend in Backend.allCases {
+                let lab = try makeHost(backend, options)
+                defer { lab.stop() }
+                let result = try probe(lab, backend, options)
+                #expect(result.status == 0, "\(result.output)\(result.errors)")
+                #expect(Probed(result).told.count == 4 + 4 + 2, "\(result.output)")
+                #expect(result.output.contains("our rule refused it"))
+                #expect(result.wallTime < 0.3, "\(result.wallTime) s")
+            }
+        }
+
+        @Test("packets find what is broken, and name whose rule it is", arguments: Breakage.all)
+        func broken(_ breakage: Breakage) throws {
+            let options = Self.options + breakage.options
+            let lab = try makeHost(breakage.backend, options)
+            defer { lab.stop() }
+            try breakage.happen(lab)
+            let before = try Remains(lab)
+            let result = try probe(lab, breakage.backend, options)
+            #expect(Probed(result).told == breakage.told, "\(result.output)\(result.errors)")
+            for text in breakage.evidence { #expect(result.output.contains(text), "\(text)\n\(result.output)") }
+            #expect(result.status == breakage.status, "\(result.output)\(result.errors)")
             #expect(try Remains(lab) == before)
         }
     }
 }
 
+/// What was told of the checks by packets: `FAIL 025`.
+struct Probed {
+    let told: [String]
+
+    init(_ result: ProgramResult) {
+        told = result.output.split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ")
+            guard words.count > 2, words[1].hasPrefix("ECS-NET-") else { return nil }
+            let number = words[1].dropFirst(8)
+            guard Int(number) ?? 0 >= 25 else { return nil }
+            return "\(words[0]) \(number)"
+        }
+    }
+}
+
+/// Something that keeps a host's rules from doing what they are there for.
+struct Breakage: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let backend: Backend
+    var options: [String] = []
+    /// Commands, or what else happens.
+    var commands: [String] = []
+    var act: @Sendable (Laboratory) throws -> Void = { _ in }
+    var told = ["FAIL 025", "ok 026", "ok 027", "ok 028"]
+    var evidence: [String] = []
+    var status: CInt = 1
+
+    init(
+        _ description: String, _ backend: Backend, options: [String] = [], _ commands: [String] = [],
+        told: [String]? = nil, _ evidence: [String] = [], status: CInt = 1,
+        act: @escaping @Sendable (Laboratory) throws -> Void = { _ in }
+    ) {
+        testDescription = "\(description), \(backend)"
+        self.backend = backend
+        self.options = options
+        self.commands = commands
+        if let told { self.told = told }
+        self.evidence = evidence
+        self.status = status
+        self.act = act
+    }
+
+    func happen(_ lab: Laboratory) throws {
+        for command in commands {
+            if command.hasPrefix("table ") {
+                try lab.host.require(["nft", "-f", "-"], input: command)
+            } else {
+                try lab.host.require(command.split(separator: " ").map(String.init))
+            }
+        }
+        try act(lab)
+    }
+
+    private static let documented = ["--imds-placement", "documented"]
+    private static let nothing = ["FAIL 025", "FAIL 026", "FAIL 027", "FAIL 028"]
+    private static let fine = ["ok 025", "ok 026", "ok 027", "ok 028"]
+
+    static let all: [Breakage] = rules + input + diversion + host
+
+    private static let rules: [Breakage] = [
+        Breakage("no rules", .nftables, ["nft delete table inet ecs-netsetup"], told: nothing, ["IMDS was reached"]),
+        Breakage(
+            "no rules", .iptables,
+            ["iptables-legacy -t nat -F", "iptables-legacy -t mangle -F", "ip6tables-legacy -t mangle -F"],
+            told: nothing, ["IMDS was reached", "the host's 127.0.0.1 was reached"]),
+        Breakage(
+            "a dormant table", .nftables, ["table inet ecs-netsetup { flags dormant; }"], told: nothing,
+            ["and our rule did not see it"]),
+        Breakage(
+            "the documented drop shadowed by an ACCEPT", .iptables, options: documented,
+            ["iptables-legacy -I FORWARD 1 -i docker0 ! -o docker0 -j ACCEPT"],
+            told: ["ok 025", "FAIL 026", "ok 027", "ok 028"],
+            ["IMDS was reached: rule 1 of legacy iptables chain filter FORWARD lets it through first"]),
+        Breakage(
+            "IPv6 open", .iptables, ["ip6tables-legacy -t mangle -F FORWARD"],
+            told: ["ok 025", "ok 026", "FAIL 027", "ok 028"], ["IMDS was reached"]),
+        Breakage(
+            "IPv6 shadowed", .iptables, ["ip6tables-legacy -t mangle -I FORWARD 1 -j ACCEPT"],
+            told: ["ok 025", "ok 026", "FAIL 027", "ok 028"],
+            ["rule 1 of legacy iptables chain ip6 mangle FORWARD lets it through first"]),
+        Breakage(
+            "the guard deleted", .iptables, ["iptables-legacy -t mangle -D INPUT 1"],
+            told: ["ok 025", "ok 026", "ok 027", "FAIL 028"], ["the host's 127.0.0.1 was reached"]),
+        Breakage(
+            "somebody drops IMDS first", .nftables,
+            [
+                "table ip early { chain first { type filter hook prerouting priority raw; ip daddr 169.254.169.254 drop; }; }"
+            ], told: fine, ["of nftables chain ip early first stops it before our rule"], status: 0),
+    ]
+
+    private static let input: [Breakage] = [
+        Breakage(
+            "a policy of their own", .nftables,
+            [
+                "table inet wall { chain input { type filter hook input priority filter; policy drop; meta l4proto ipv6-icmp accept; }; }"
+            ],
+            ["the policy of nftables chain inet wall input drops the request", "nft insert rule inet wall input"]),
+        Breakage(
+            "a policy of their own", .iptables,
+            [
+                "table inet wall { chain input { type filter hook input priority filter; policy drop; meta l4proto ipv6-icmp accept; }; }"
+            ],
+            ["the policy of nftables chain inet wall input drops the request"]),
+        Breakage(
+            "a rule in a chain jumped to", .nftables,
+            [
+                "table ip wall { chain deny { tcp dport 51679 reject; }; chain input { type filter hook input priority 10; jump deny; }; }"
+            ], ["of nftables chain ip wall deny drops the request", "nft -a list chain ip wall deny"]),
+        Breakage(
+            "iptables-nft's policy", .nftables, ["iptables-nft -P INPUT DROP"],
+            ["the policy of nftables chain ip filter INPUT drops the request", "iptables -I INPUT 1 "]),
+        Breakage(
+            "iptables-nft's rule", .nftables, ["iptables-nft -A INPUT -p tcp -m tcp --dport 51679 -j REJECT"],
+            ["of nftables chain ip filter INPUT drops the request"]),
+        Breakage(
+            "legacy policy", .nftables, ["iptables-legacy -P INPUT DROP"],
+            [
+                "the policy of legacy iptables chain filter INPUT drops the request",
+                "iptables-legacy -t filter -I INPUT 1",
+            ]
+        ),
+        Breakage(
+            "legacy rule", .iptables, ["iptables-legacy -I INPUT 1 -p tcp --dport 51679 -j DROP"],
+            ["rule 1 of legacy iptables chain filter INPUT drops the request"]),
+        Breakage(
+            "legacy chain jumped to", .iptables,
+            ["iptables-legacy -N WALL", "iptables-legacy -A WALL -j REJECT", "iptables-legacy -I INPUT 1 -j WALL"],
+            ["rule 1 of legacy iptables chain filter WALL drops the request"]),
+    ]
+
+    private static let diversion: [Breakage] = [
+        Breakage(
+            "somebody's DNAT first", .nftables,
+            [
+                "table ip thief { chain pre { type nat hook prerouting priority -150; ip daddr 169.254.170.2 tcp dport 80 dnat to 172.17.0.1:51678; }; }"
+            ], ["somebody other than the agent answered: HTTP/1.1 200 OK, sent there by rule", "chain ip thief pre"]),
+        Breakage(
+            "somebody's DNAT first, to nowhere", .iptables,
+            [
+                "table ip thief { chain pre { type nat hook prerouting priority -150; ip daddr 169.254.170.2 tcp dport 80 dnat to 10.0.0.99:1; }; }"
+            ], ["of nftables chain ip thief pre takes the request first"]),
+        Breakage(
+            "somebody's legacy DNAT first", .iptables,
+            [
+                "iptables-legacy -t nat -I PREROUTING 1 -d 169.254.170.2 -p tcp -j DNAT --to-destination 172.17.0.1:51678"
+            ],
+            ["sent there by rule 1 of legacy iptables chain nat PREROUTING"]),
+        Breakage("no agent", .nftables, [], ["refused: nothing listens on 127.0.0.1:51679"]) { $0.stop() },
+        Breakage("no agent", .iptables, [], ["refused: nothing listens on 127.0.0.1:51679"]) { $0.stop() },
+        Breakage(
+            "introspection on the agent's port", .nftables,
+            [
+                "table ip mirror { chain input { type nat hook input priority 0; }; chain out { type nat hook output priority 0; }; chain pre { type nat hook prerouting priority -102; ip daddr 169.254.170.2 tcp dport 80 dnat to 127.0.0.1:51678; }; }"
+            ], ["somebody other than the agent answered: HTTP/1.1 200 OK, sent there by rule"]),
+    ]
+
+    private static let host: [Breakage] = [
+        Breakage(
+            "route_localnet on the bridge alone", .nftables, [], told: fine
+        ) {
+            try $0.host.writeSysctl("ipv4/conf/all/route_localnet", "0")
+            try $0.host.writeSysctl("ipv4/conf/docker0/route_localnet", "1")
+        },
+        Breakage(
+            "no route_localnet", .iptables, [], told: ["FAIL 025", "ok 026", "ok 027", "skip 028"],
+            ["the kernel drops it while net.ipv4.conf.all.route_localnet is 0"]
+        ) { try $0.host.writeSysctl("ipv4/conf/all/route_localnet", "0") },
+        Breakage(
+            "only a link-local address", .nftables, ["ip -6 addr del fd00:17::1/64 dev docker0"], told: fine, status: 0),
+        Breakage(
+            "no IPv6 on the bridge", .nftables, ["ip -6 addr flush dev docker0"], told: fine,
+            ["docker0 has no IPv6 address"], status: 0),
+        Breakage(
+            "no IPv6 forwarding", .nftables, [], told: fine, ["net.ipv6.conf.all.forwarding is 0"], status: 0
+        ) { try $0.host.writeSysctl("ipv6/conf/all/forwarding", "0") },
+        Breakage(
+            "no route to IMDS over IPv6", .iptables, ["ip -6 route del default"], told: fine,
+            ["the host has no route to fd00:ec2::254"], status: 0),
+        Breakage(
+            "no route to IMDS", .nftables, ["ip route del default"], told: fine,
+            ["the host has no route to 169.254.169.254"], status: 0),
+        Breakage(
+            "a bridge that is down", .nftables, ["ip link set docker0 down"],
+            told: ["?? 025", "?? 026", "?? 027", "?? 028"], ["docker0 is down"], status: 2),
+        Breakage(
+            "no covered bridge", .nftables, options: ["--bridge-interface", "nobody+"],
+            told: ["?? 025", "?? 026", "?? 027", "?? 028"], ["no bridge matches nobody+"], status: 2),
+        Breakage(
+            "a subnet for two", .nftables,
+            ["ip addr flush dev docker0", "ip addr add 172.17.0.1/30 dev docker0"],
+            told: ["?? 025", "?? 026", "?? 027", "?? 028"], ["no address is free in 172.17.0.1/30"], status: 2),
+        Breakage(
+            "an address that somebody has", .nftables, ["ip link set docker0 mtu 1400"], told: fine, status: 0
+        ) { try $0.container.require(["ip", "addr", "add", "172.17.255.254/32", "dev", "eth0"]) },
+    ]
+}
+
 /// What a probe could leave behind on the host.
-private struct Remains: Equatable {
+struct Remains: Equatable {
     let links: String
     let addresses: String
-    let rules: String
+    let tables: String
 
     init(_ lab: Laboratory) throws {
-        links = try lab.host.require(["ip", "-br", "link"])
+        links = try lab.host.require(["ip", "link"])
         addresses = try lab.host.require(["ip", "-br", "addr"])
-        rules = try lab.host.require(["nft", "list", "tables"])
+        tables = try lab.host.require(["nft", "list", "tables"])
     }
 }

@@ -106,17 +106,17 @@ enum CredentialsFinding {
         if text.contains("AvailableCommands") {
             return ProbeFinding(
                 .failed, "the agent's introspection answered, not its credentials endpoint" + diversion(attempt),
-                mend: attempt.steps.mendOfRewrite)
+                mend: attempt.foreignRewrite.map { .command($0.look) })
         }
         let first = text.prefix { $0 != "\r" && $0 != "\n" && $0 != "\r\n" }.prefix(60)
         let shown = String(first.map { $0.isASCII && !$0.isNewline && $0 >= " " ? $0 : "?" })
         return ProbeFinding(
             .failed, "somebody other than the agent answered: \(shown)" + diversion(attempt),
-            mend: attempt.steps.mendOfRewrite)
+            mend: attempt.foreignRewrite.map { .command($0.look) })
     }
 
     private static func diversion(_ attempt: ProbeAttempt) -> String {
-        attempt.steps.foreignRewrite.map { ", sent there by \($0.description)" } ?? ""
+        attempt.foreignRewrite.map { ", sent there by \($0.description)" } ?? ""
     }
 
     private static func unanswered(
@@ -126,9 +126,9 @@ enum CredentialsFinding {
             return ProbeFinding(
                 .failed, "\(seen): \(step.description) drops the request", mend: .command(acceptLine(step)))
         }
-        if attempt.counted == 0, let step = attempt.steps.foreignRewrite {
+        if let step = attempt.foreignRewrite {
             return ProbeFinding(
-                .failed, "\(seen): \(step.description) takes the request first", mend: attempt.steps.mendOfRewrite)
+                .failed, "\(seen): \(step.description) takes the request first", mend: .command(step.look))
         }
         if context.sysctl != nil {
             return ProbeFinding(.failed, "\(seen): the kernel drops it while \(Endpoint.routeLocalnet) is 0")
@@ -238,10 +238,11 @@ extension TraceStep {
 extension [TraceStep] {
     /// What ended the packet.
     var droppingRule: TraceStep? { last { $0.verdict == .drop } }
+}
 
-    /// Somebody's rule that sent it elsewhere. Ours is not there: it would have counted the packet.
-    var foreignRewrite: TraceStep? { last { if case .rewrite = $0.verdict { true } else { false } } }
-
-    /// What its owner does about a rule that takes credential requests.
-    var mendOfRewrite: Check.Mend? { foreignRewrite.map { .command($0.look) } }
+extension ProbeAttempt {
+    /// Somebody's rule that sent it elsewhere; ours would have counted it.
+    var foreignRewrite: TraceStep? {
+        counted > 0 ? nil : steps.last { if case .rewrite = $0.verdict { true } else { false } }
+    }
 }

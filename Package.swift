@@ -55,6 +55,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Planning", "Host", "Model"], path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
+        .testTarget(name: "ProbeTests", dependencies: ["Probe", "Model"]),
         .testTarget(name: "PlanningTests", dependencies: ["TestSupport", "Planning", "Model"]),
         .testTarget(
             name: "HostTests", dependencies: ["TestSupport", "Laboratory", "Host", "Model", "CExtendedAttributes"]),

@@ -30,7 +30,7 @@ enum JSONReport {
             head(.verify, result) + context(decision, request: request, command: .verify) + [
                 ("checks", .array(verification.checks.map { check($0, request: request) })),
                 ("notes", strings(decision.notes)),
-            ]
+            ] + (request.probes ? [("ways", .array(Way.ways(verification).map(way)))] : [])
         ).text
     }
 
@@ -79,6 +79,7 @@ enum JSONReport {
             head(.status, backends.isEmpty ? "absent" : "installed") + [
                 ("backends", .array(backends)), ("sysctl", .object(sysctl)),
                 ("files", strings(observation.disk.record.paths)),
+                ("ways", .array(Way.ways(observation.rules).map(way))),
             ]
         ).text
     }
@@ -125,6 +126,16 @@ enum JSONReport {
         if !check.evidence.isEmpty { members.append(("evidence", .string(check.evidence))) }
         if check.outcome == .failed { members.append(("problem", .string(check.evidence))) }
         if let mend = check.mend { members.append(("mend", .string(request.command(for: mend)))) }
+        return .object(members)
+    }
+
+    private static func way(_ way: Way) -> JSONValue {
+        var members: [(String, JSONValue)] = [
+            ("from", .string(way.source)), ("bridges", strings(way.bridges)), ("to", .string(way.target)),
+            ("wanted", .string(way.isMeantOpen ? "open" : "closed")),
+        ]
+        if let packets = way.packets { members.append(("packets", .integer(packets))) }
+        if let outcome = way.outcome { members.append(("outcome", .string(outcome.rawValue))) }
         return .object(members)
     }
 

@@ -39,6 +39,14 @@ enum Terminal {
         }
     }
 
+    /// Whether more than ASCII may be drawn: the locale's encoding is UTF-8 (locale(7): the first of these variables that
+    /// is set counts), and the terminal is not dumb.
+    static var usesUnicode: Bool {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap(variable).first { !$0.isEmpty } ?? ""
+        let encoding = locale.lowercased()
+        return variable("TERM") != "dumb" && (encoding.contains("utf-8") || encoding.contains("utf8"))
+    }
+
     private static func variable(_ name: String) -> String? {
         guard let value = unsafe getenv(name) else { return nil }
         return unsafe String(cString: value)

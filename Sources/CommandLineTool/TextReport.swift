@@ -113,6 +113,11 @@ struct TextReport {
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// The packets' ways, drawn as this terminal can.
+    func picture(_ ways: [Way]) -> String {
+        Picture(palette: palette, isUnicode: Terminal.usesUnicode).draw(ways)
+    }
+
     /// Why this backend and this mechanism, and what else was found.
     func evidence(_ decision: Decision) -> String {
         let backend = decision.choice.evidence.map { "backend  \($0)" }

@@ -179,7 +179,9 @@ package struct Tool {
         case .text:
             let report = TextReport(palette: Palette(isColored: Terminal.usesColor(request.color)))
             let evidence = request.isVerbose ? report.evidence(decision) : ""
-            try Terminal.write(evidence + report.checks(verification, request: request))
+            try Terminal.write(
+                evidence + report.checks(verification, request: request)
+                    + (request.probes ? "\n" + report.picture(Way.ways(verification)) : ""))
             for note in decision.notes { Terminal.complain("note: \(note)") }
         }
     }
@@ -188,6 +190,8 @@ package struct Tool {
         if request.isQuiet { return }
         let report = TextReport(palette: Palette(isColored: Terminal.usesColor(request.color)))
         try Terminal.write(
-            request.format == .json ? JSONReport.status(observation) : report.status(observation))
+            request.format == .json
+                ? JSONReport.status(observation)
+                : report.status(observation) + report.picture(Way.ways(observation.rules)))
     }
 }

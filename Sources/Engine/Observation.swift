@@ -52,6 +52,9 @@ package struct Observation: Sendable {
         iptables.reservation?.release()
     }
 
+    /// Our rules, wherever they are.
+    package var rules: [InstalledRule] { nftables.rules + iptables.rules }
+
     /// What one backend found.
     package subscript(kind: BackendKind) -> InstalledRuleset { kind == .nftables ? nftables : iptables }
 }

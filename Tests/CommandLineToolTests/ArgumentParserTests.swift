@@ -47,6 +47,8 @@ struct ArgumentParserTests {
         Given("persist", "none") { $0.settings.persistence == Mechanism.none && !$0.readsDisk },
         Given("persist", "systemd") { $0.settings.persistence == .systemd && $0.readsDisk },
         Given("persist", "auto") { $0.settings.persistence == nil && $0.readsDisk },
+        Given("probe-timeout", "1", for: .verify) { $0.probeTimeout == 1 },
+        Given("probe-timeout", "60000", for: .verify) { $0.probeTimeout == 60000 },
         Given("root", "/image") { $0.root == "/image" },
         Given("out", "plan.json", for: .diff) { $0.planOut == "plan.json" },
     ]
@@ -66,6 +68,7 @@ struct ArgumentParserTests {
         Given("allow-imds", "") { $0.settings.allowsMetadata },
         Given("allow-offhost-introspection", "") { $0.settings.allowsOffhostIntrospection },
         Given("no-localhost-guard", "") { !$0.settings.guardsLocalhost },
+        Given("probe", "", for: .verify) { $0.probes },
         Given("restart-agent", "") { $0.settings.restartsAgent },
         Given("force-old-agent", "") { $0.settings.acceptsOldAgent },
         Given("quiet", "q") { $0.isQuiet },

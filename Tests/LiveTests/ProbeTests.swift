@@ -175,7 +175,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
             ], ["of nftables chain ip wall deny drops the request", "nft -a list chain ip wall deny"]),
         Breakage(
             "iptables-nft's policy", .nftables, ["iptables-nft -P INPUT DROP"],
-            ["the policy of nftables chain ip filter INPUT drops the request", "iptables -I INPUT 1 "]),
+            ["the policy of nftables chain ip filter INPUT drops the request", "iptables -t filter -I INPUT 1 "]),
         Breakage(
             "iptables-nft's rule", .nftables, ["iptables-nft -A INPUT -p tcp -m tcp --dport 51679 -j REJECT"],
             ["of nftables chain ip filter INPUT drops the request"]),

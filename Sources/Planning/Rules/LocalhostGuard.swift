@@ -1,8 +1,9 @@
 import Model
 
 /// What makes `route_localnet=1` safe: neighbours on the host's networks must not reach services on 127.0.0.1.
-enum LocalhostGuard {
-    static let title = "localhost guard"
+package enum LocalhostGuard {
+    /// What its comment says behind our mark.
+    package static let title = "localhost guard"
 
     /// `iptables -t mangle -A INPUT ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP`
     ///

@@ -117,14 +117,20 @@ enum AddressCandidates {
         }
     }
 
-    /// Takes note of everybody who speaks from an address of his own, for some time or until it is enough.
+    /// Takes note of every address that somebody else has or wants, for some time or until it is enough.
     private func listen(milliseconds: Int, _ claimed: inout Set<[UInt8]>, until isEnough: (Set<[UInt8]>) -> Bool) {
         let limit = Deadline(milliseconds: milliseconds)
         var packet = [UInt8](repeating: 0, count: 64)
         while !isEnough(claimed) {
             let count = unsafe recv(socket, &packet, packet.count, 0)
             if count >= 28 {
-                claimed.insert(Array(packet[14..<18]))
+                // Who asks without an address of his own wants the one that he asks for.
+                let (sender, target) = (Array(packet[14..<18]), Array(packet[24..<28]))
+                if sender != [0, 0, 0, 0] {
+                    claimed.insert(sender)
+                } else if Array(packet[8..<14]) != hardware {
+                    claimed.insert(target)
+                }
                 continue
             }
             if limit.hasPassed { return }

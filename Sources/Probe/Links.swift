@@ -28,9 +28,8 @@ extension RouteSocket {
             bridges[index].addresses = addresses.filter { Native.number($0.payload, 4) as UInt32 == number }
                 .compactMap(Self.address)
             bridges[index].neighbours = Set(
-                neighbours.filter { Native.number($0.payload, 4) as UInt32 == number }.compactMap {
-                    $0.attributes(after: 12)[Int(NDA_DST)].map { Array($0) }
-                })
+                neighbours.filter { Native.number($0.payload, 4) as UInt32 == number && Self.isCertain($0) }
+                    .compactMap { $0.attributes(after: 12)[Int(NDA_DST)].map { Array($0) } })
         }
         return bridges
     }
@@ -49,6 +48,12 @@ extension RouteSocket {
             index: Int32(bitPattern: Native.number(message.payload, 4)), name: Native.text(name),
             isUp: flags & UInt32(IFF_UP) != 0, mtu: Native.number(attributes[Int(IFLA_MTU)] ?? [], 0),
             delaysNewPorts: number(Int(IFLA_BR_STP_STATE)) != 0 && number(Int(IFLA_BR_FORWARD_DELAY)) != 0)
+    }
+
+    /// Whether a neighbour is known to be there. The kernel keeps others for ever, as long as they are few.
+    private static func isCertain(_ message: RouteMessage) -> Bool {
+        let certain = NUD_REACHABLE | NUD_DELAY | NUD_PROBE | NUD_NOARP | NUD_PERMANENT
+        return CInt(Native.number(message.payload, 8) as UInt16) & certain != 0
     }
 
     private static func address(_ message: RouteMessage) -> IPPrefix? {
@@ -102,6 +107,17 @@ extension RouteSocket {
         var request = RouteRequest(CInt(RTM_DELLINK), flags: NLM_F_ACK, body: Self.link())
         request.add(Int(IFLA_IFNAME), port)
         try perform(request, "delete interface \(port)")
+    }
+
+    /// Makes the host forget a neighbour. Where it has forgotten already, there is nothing to do. The corresponding message
+    /// is `RTM_DELNEIGH`.
+    func forget(_ neighbour: IPPrefix, behind index: Int32) {
+        // struct ndmsg: family, padding, index, state, flags, type.
+        var request = RouteRequest(
+            CInt(RTM_DELNEIGH), flags: NLM_F_ACK,
+            body: [UInt8(neighbour.family.number), 0, 0, 0] + Native.bytes(UInt32(bitPattern: index)) + [0, 0, 0, 0])
+        request.add(Int(NDA_DST), neighbour.bytes)
+        do throws(Failure) { try perform(request, "forget a neighbour") } catch {}
     }
 
     /// Keeps IPv6 from giving the interface an address of its own, and from asking for routers. Where the kernel has no

@@ -12,6 +12,7 @@ final class ProbePort: Sendable {
     let address6: IPPrefix?
     let noIPv6: String
     private let port: String
+    private let bridge: Int32
 
     /// What the interface in the namespace is called.
     private static let interface = "eth0"
@@ -28,13 +29,14 @@ final class ProbePort: Sendable {
         let outside = try RouteSocket()
         namespace = try NamespaceThread.enterNew()
         port = Self.portName()
+        self.bridge = bridge.index
         do throws(Failure) {
             let addresses = LinkAddresses.random()
             try outside.makePair(port, at: bridge, to: namespace, named: Self.interface, addresses: addresses)
             let index = Int32(bitPattern: unsafe if_nametoindex(Self.interface))
             try Self.setUp(index, port: port, outside)
             let search = try AddressSearch(index: index, hardware: addresses.end)
-            guard let free = try search.firstFree(candidates, gateway: own) else {
+            guard let free = try search.firstFree(Self.mixed(candidates), gateway: own) else {
                 throw Failure(.trouble, "no address is free in \(own), the subnet of \(bridge.name)")
             }
             address = free
@@ -47,9 +49,19 @@ final class ProbePort: Sendable {
 
     deinit { close(namespace) }
 
-    /// Leaves the bridge at once; without it, the kernel does some time after the end of this process.
+    /// Leaves the bridge at once, and makes the host forget the address; without it, the kernel does the former some time
+    /// after the end of this process, and the latter when it needs the room.
     func leave() {
-        do throws(Failure) { try RouteSocket().deletePair(port) } catch {}
+        do throws(Failure) {
+            let outside = try RouteSocket()
+            try outside.deletePair(port)
+            for address in [address, address6].compactMap(\.self) { outside.forget(address, behind: bridge) }
+        } catch {}
+    }
+
+    /// Not always in the same order, so that two probes at a time seldom want the same address.
+    private static func mixed(_ candidates: [IPPrefix]) -> [IPPrefix] {
+        candidates.prefix(16).shuffled() + candidates.dropFirst(16)
     }
 
     /// A name that says whose it is.

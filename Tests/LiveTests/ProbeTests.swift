@@ -62,6 +62,71 @@ extension Live {
             #expect(result.status == breakage.status, "\(result.output)\(result.errors)")
             #expect(try Remains(lab) == before)
         }
+
+        @Test("several at a time do not get in each other's way")
+        func severalAtATime() throws {
+            let lab = try makeHost(.nftables)
+            defer { lab.stop() }
+            let before = try Remains(lab)
+            let arguments = [Tool.path, "verify", "--probe", "--backend", "nftables"] + Self.options
+            for _ in 0..<3 {
+                let programs = try (0..<6).map { _ in try lab.host.start(arguments) }
+                #expect(programs.map { $0.wait() } == [0, 0, 0, 0, 0, 0])
+            }
+            #expect(try Remains(lab) == before)
+            #expect(try lab.host.require(["ip", "neigh", "show", "dev", "docker0"]).contains("172.17.255.") == false)
+        }
+
+        @Test("killed at any moment, it leaves nothing behind", arguments: [false, true])
+        func killed(whileTracing: Bool) throws {
+            let lab = try makeHost(.nftables)
+            defer { lab.stop() }
+            if whileTracing { try lab.host.require(["iptables-nft", "-P", "INPUT", "DROP"]) }
+            let before = try Remains(lab)
+            let longest = UInt32(try probe(lab, .nftables).wallTime * 1e6)
+            let arguments =
+                [Tool.path, "verify", "--probe", "--backend", "nftables", "--probe-timeout", "30"] + Self.options
+            for _ in 0..<(whileTracing ? 40 : 100) {
+                let program = try lab.host.start(arguments)
+                usleep(UInt32.random(in: 0...longest))
+                program.kill()
+            }
+            // The kernel takes namespaces down some time after the end of the last process in them.
+            var tries = 100
+            while tries > 0, try Remains(lab) != before {
+                usleep(50_000)
+                tries -= 1
+            }
+            #expect(try Remains(lab) == before)
+            let result = try probe(lab, .nftables)
+            #expect(result.status == (whileTracing ? 1 : 0), "\(result.output)\(result.errors)")
+        }
+
+        @Test("without the privilege to make namespaces, nothing is proved and nothing passes")
+        func withoutPrivileges() throws {
+            let lab = try makeHost(.nftables)
+            defer { lab.stop() }
+            let arguments = ["verify", "--probe", "--backend", "nftables"] + Self.options
+            let result = try lab.host.execute(["setpriv", "--bounding-set", "-sys_admin", Tool.path] + arguments)
+            #expect(result.status == 2, "\(result.output)\(result.errors)")
+            #expect(Probed(result).told == ["?? 025", "?? 026", "?? 027", "?? 028"], "\(result.output)")
+            #expect(result.output.contains("cannot make a network namespace: unshare: operation not permitted"))
+        }
+
+        @Test("the picture and its twin in JSON show what packets showed")
+        func picture() throws {
+            let lab = try makeHost(.nftables)
+            defer { lab.stop() }
+            try lab.host.require(["ip6tables-legacy", "-I", "FORWARD", "1", "-j", "ACCEPT"])
+            let arguments = ["verify", "--probe", "--backend", "nftables"] + Self.options
+            let text = try lab.netsetup(arguments, environment: ["LC_ALL=C.UTF-8", "TERM=xterm"])
+            #expect(text.output.contains("container ── docker+ ─┬─ nat ─▶ agent :51679"), "\(text.output)")
+            let plain = try lab.netsetup(arguments, environment: ["LC_ALL=C"])
+            #expect(plain.output.contains("container -- docker+ -+- nat -> agent :51679"), "\(plain.output)")
+            #expect(try lab.netsetup(["status"], environment: ["LC_ALL=C"]).output.contains("-x 127.0.0.1"))
+            let json = try lab.netsetup(arguments + ["--format", "json"])
+            #expect(json.output.contains("\"wanted\": \"closed\""), "\(json.output)")
+        }
     }
 }
 

@@ -7,8 +7,10 @@ package struct Capture: Sendable {
 
     /// What nf_tables holds; nil where it was not captured.
     package private(set) var nftables: InstalledRuleset?
-    /// The families of the legacy interface that were captured.
-    package private(set) var iptablesFamilies: Set<AddressFamily> = []
+    /// The families of the legacy interface that have tables in what was captured.
+    private var familiesWithTables: Set<AddressFamily> = []
+    /// The files with nothing in them.
+    package private(set) var emptyNames: [String] = []
     /// The files, as they were named.
     package private(set) var names: [String] = []
 
@@ -36,11 +38,7 @@ package struct Capture: Sendable {
         names.append(name)
         let blanks: [UInt8] = [0x20, 0x09, 0x0a, 0x0d]
         guard let first = bytes.first(where: { !blanks.contains($0) }) else {
-            throw Failure(
-                .trouble, "\(name) is empty",
-                advice:
-                    "iptables-save prints nothing where no table exists, and where it fails: capture again, or leave the file out"
-            )
+            return emptyNames.append(name)
         }
         if first == UInt8(ascii: "{") {
             if nftables != nil {
@@ -54,6 +52,12 @@ package struct Capture: Sendable {
             var reader = IptablesSaveReader(bytes, name: name, unclear: unclear)
             try reader.read(into: &self)
         }
+    }
+
+    /// The families of the legacy interface that were captured. An empty text is of every family without tables: it is what
+    /// the tool prints then. Where the tool failed it is empty too, but what is missing never counts as matching.
+    package var iptablesFamilies: Set<AddressFamily> {
+        emptyNames.isEmpty ? familiesWithTables : Set(AddressFamily.allCases)
     }
 
     /// What the legacy interface holds, as far as it was captured.
@@ -99,7 +103,7 @@ package struct Capture: Sendable {
     /// - Returns: false where it was captured before.
     mutating func begin(_ table: TableName, _ backend: BackendKind) -> Bool {
         if backend == .nftables { return stockTables.insert(table).inserted }
-        iptablesFamilies.insert(table.family)
+        familiesWithTables.insert(table.family)
         legacyTables[table] = LegacyTable()
         return liveTables.insert(table).inserted
     }

@@ -7,6 +7,8 @@ struct ForeignChains {
     private static let capacity = 4 << 20
     /// What a chain costs beside its rules.
     private static let costOfChain = 256
+    /// What a condition costs beside its text, which may be a few letters.
+    private static let costOfCondition = 40
     /// A longer rule is not looked into.
     static let longestRule = 4096
 
@@ -50,8 +52,9 @@ struct ForeignChains {
                 ForeignRule([.unknown("too many rules")], .unknown("too many rules"), text: "further rules"))
             return
         }
-        room -= min(size, Self.longestRule)
-        chains[place].rules.append(read())
+        let rule = read()
+        room -= min(size, Self.longestRule) + rule.conditions.count * Self.costOfCondition
+        chains[place].rules.append(rule)
     }
 }
 

@@ -9,6 +9,8 @@ package struct CapturedRules: Sendable {
     package let names: [String]
     /// Of the legacy interface, the families that were captured.
     let iptablesFamilies: Set<AddressFamily>
+    /// Files with nothing in them.
+    let emptyNames: [String]
     let foreignChains: [ForeignChain]
     /// Whether a folder of the host's files was given too.
     let hasFiles: Bool
@@ -63,7 +65,8 @@ extension Observation {
             nftables: nftables, iptables: iptables, routeLocalnet: "", earlierRouteLocalnet: nil, hasIPv6: true,
             disk: disk ?? PersistenceFacts())
         captured = CapturedRules(
-            names: capture.names, iptablesFamilies: capture.iptablesFamilies, foreignChains: capture.foreignChains,
+            names: capture.names, iptablesFamilies: capture.iptablesFamilies, emptyNames: capture.emptyNames,
+            foreignChains: capture.foreignChains,
             hasFiles: disk != nil)
     }
 
@@ -75,12 +78,15 @@ extension Observation {
 
     /// What cannot be told from captured rules, a sentence each.
     func captureNotes(_ plan: Plan) -> [String] {
-        guard captured != nil else { return [] }
+        guard let captured else { return [] }
         var notes = uncaptured(in: plan.backend).compactMap { family -> String? in
             let count = plan.rules.count { $0.rule.family == family }
             if count == 0 { return nil }
             return
                 "what \(CapturedRules.command(family)) prints was not given, so \(count == 1 ? "1 rule is" : "\(count) rules are") not compared"
+        }
+        notes += captured.emptyNames.map {
+            "\($0) is empty, so it is taken for a legacy interface without tables; the tools also print nothing where they fail"
         }
         let other = plan.backend.other
         if let missing = self[other].unavailable {

@@ -67,7 +67,8 @@ let package = Package(
             name: "IptablesBackendTests",
             dependencies: ["TestSupport", "IptablesBackend", "Planning", "Model", "CLibiptc"]),
         .testTarget(name: "CapturesTests", dependencies: ["TestSupport", "Captures", "Planning", "Model"]),
-        .testTarget(name: "CommandLineToolTests", dependencies: ["CommandLineTool", "Engine", "Planning", "Model"]),
+        .testTarget(
+            name: "CommandLineToolTests", dependencies: ["CommandLineTool", "Engine", "Captures", "Planning", "Model"]),
         .testTarget(
             name: "ImageTests", dependencies: ["Laboratory", "TestSupport"], exclude: ["Golden"]),
         .testTarget(

@@ -19,8 +19,13 @@ struct ChangeLine {
 
     /// All lines of a decision, in the order in which they are carried out.
     static func lines(of decision: Decision) -> [ChangeLine] {
-        let disk = decision.persistence.steps.flatMap { lines(of: $0, root: decision.observed.disk.root) }
+        let disk = diskLines(of: decision)
         return decision.plan.needsRouteLocalnet ? kernelLines(of: decision) + disk : disk + kernelLines(of: decision)
+    }
+
+    /// Those that tell of files and services.
+    static func diskLines(of decision: Decision) -> [ChangeLine] {
+        decision.persistence.steps.flatMap { lines(of: $0, root: decision.observed.disk.root) }
     }
 
     private static func kernelLines(of decision: Decision) -> [ChangeLine] {

@@ -14,7 +14,7 @@ enum JSONReport {
         let result =
             switch command {
             case .apply, .remove: decision.isFulfilled ? "unchanged" : "changed"
-            default: decision.isFulfilled ? "matches" : "differs"
+            default: !decision.isFulfilled ? "differs" : decision.uncaptured.isEmpty ? "matches" : "undecided"
             }
         let members = head(command, result) + context(decision, request: request, command: command)
         return JSONValue.object(members + [("notes", strings(notes))]).text

@@ -10,7 +10,12 @@ struct TextReport {
     func changes(_ decision: Decision, request: Request, command: Command) -> String {
         let changes = ChangeLine.lines(of: decision)
         let summary = summary(decision, count: changes.count, request: request, command: command)
-        let lines = changes.flatMap(lines) + [summary]
+        let rules =
+            decision.observed.captured == nil
+            ? changes.flatMap(lines)
+            : UnifiedDiff(palette: palette).lines(of: decision, plan: "plan (\(Self.place(decision, request)))")
+                + ChangeLine.diskLines(of: decision).flatMap(lines)
+        let lines = rules + [summary]
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -42,6 +47,9 @@ struct TextReport {
                 ? "nothing to do: the host matches (\(place))"
                 : palette.bold("\(changes) made and read back: the host matches (\(place))")
         default:
+            if count == 0, !decision.uncaptured.isEmpty {
+                return palette.bold("no difference in what was captured, which is not all that is needed (\(place))")
+            }
             return count == 0
                 ? "no difference: the host matches (\(place))" : palette.bold("\(changes) to make (\(place))")
         }

@@ -29,7 +29,7 @@ enum JSONReport {
         return JSONValue.object(
             head(.verify, result) + context(decision, request: request, command: .verify) + [
                 ("checks", .array(verification.checks.map { check($0, request: request) })),
-                ("notes", strings(decision.notes)),
+                ("notes", strings(verification.notes)),
             ] + (request.probes ? [("ways", .array(Way.ways(verification).map(way)))] : [])
         ).text
     }

@@ -182,7 +182,7 @@ package struct Tool {
             try Terminal.write(
                 evidence + report.checks(verification, request: request)
                     + (request.probes ? "\n" + report.picture(Way.ways(verification)) : ""))
-            for note in decision.notes { Terminal.complain("note: \(note)") }
+            for note in verification.notes { Terminal.complain("note: \(note)") }
         }
     }
 

@@ -36,6 +36,13 @@ package struct Engine: Sendable {
         }
     }
 
+    /// The chains on the ways that packets from containers take, again while others change them in between.
+    func foreignChains(until deadline: Deadline) throws(Failure) -> [ForeignChain] {
+        try retrying(until: deadline) { () throws(Failure) in
+            try nftables.readForeignChains() + iptables.readForeignChains()
+        }
+    }
+
     /// Makes the host match a decision.
     ///
     /// - Parameters:

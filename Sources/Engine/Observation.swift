@@ -71,6 +71,8 @@ package struct Decision: Sendable {
     package let uncaptured: [AddressFamily]
     /// What the user should know, a sentence each.
     package let notes: [String]
+    /// Those of the notes that tell of chains which drop redirected requests, by their policies alone.
+    let droppingNotes: [String]
     package let observed: Observation
 
     /// Whether the host is as desired.
@@ -133,6 +135,7 @@ package struct Decision: Sendable {
         guard observed.scope.hasRules else {
             changes = []
             sysctl = nil
+            droppingNotes = []
             notes = plan.notes + persistence.notes
             return
         }
@@ -145,8 +148,9 @@ package struct Decision: Sendable {
             ? Diff.sysctlChange(
                 current: observed.routeLocalnet, earlier: observed.valueToReturnTo, plan: plan) : nil
         let dropping = observed.nftables.foreign.droppingInputChains + observed.iptables.foreign.droppingInputChains
+        droppingNotes = plan.notes(droppingInputChains: dropping)
         notes =
-            plan.notes + plan.notes(droppingInputChains: dropping)
+            plan.notes + droppingNotes
             + (changes.contains { $0.backend == .iptables && !$0.changes.isEmpty } ? [Self.legacyTool] : [])
             + (plan.needsRouteLocalnet || !observed.scope.isHost ? [] : Self.leftOver(observed))
             + observed.captureNotes(plan) + persistence.notes

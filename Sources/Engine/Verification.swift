@@ -17,6 +17,12 @@ package struct Verification: Sendable {
                 facts: facts, uncaptured: decision.uncaptured))
     }
 
+    /// What the user should know besides: a check tells more exactly who drops redirected requests.
+    package var notes: [String] {
+        let told = decision.observed.scope.isHost ? decision.droppingNotes : []
+        return decision.notes.filter { !told.contains($0) }
+    }
+
     /// The checks with this outcome.
     package func checks(_ outcome: Check.Outcome) -> [Check] { checks.filter { $0.outcome == outcome } }
 }
@@ -31,6 +37,9 @@ extension Engine {
         var facts = VerificationFacts()
         if let captured = decision.observed.captured { facts.foreignChains = captured.foreignChains }
         facts.probe = probeMilliseconds.map { probe(decision, for: settings, milliseconds: $0) }
+        if decision.observed.scope.isHost {
+            facts.foreignChains = try foreignChains(until: Deadline(seconds: settings.wait))
+        }
         return Verification(decision, settings: settings, facts: facts)
     }
 }

@@ -62,6 +62,9 @@ package enum CheckCatalogue {
         RuleChecks.routeLocalnet,
         PersistenceChecks.checks,
         RuleChecks.beyondPlan,
+        ForeignRuleChecks.natOrder,
+        ForeignRuleChecks.foreignInput,
+        ForeignRuleChecks.shadowedDrop,
         ProbeChecks.checks,
     ]
 

@@ -46,9 +46,14 @@ enum CredentialsRules {
     /// What an operator types into somebody else's chain, where we do not write. Without our mark: it is theirs.
     static var acceptByIptables: String { IptablesSpelling.insert(unmarked, position: 1) }
 
+    /// The same for a chain of another stock table.
+    static func acceptByIptables(table: String, chain: String) -> String {
+        "iptables -t \(table) -I \(chain) 1 \(IptablesSpelling.specification(unmarked))"
+    }
+
     /// The same for a chain INPUT of the legacy interface, whichever flavour plain `iptables` is.
-    static func acceptByLegacyIptables(table: String) -> String {
-        "iptables-legacy -t \(table) -I INPUT 1 \(IptablesSpelling.specification(unmarked))"
+    static func acceptByLegacyIptables(table: String, chain: String = "INPUT", position: Int = 1) -> String {
+        "iptables-legacy -t \(table) -I \(chain) \(position) \(IptablesSpelling.specification(unmarked))"
     }
 
     /// The same for a chain of nf_tables, given as "inet filter input".

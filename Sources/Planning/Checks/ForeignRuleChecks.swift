@@ -1,0 +1,284 @@
+import Model
+
+/// Whether other people's rules leave the packets of ECS to ours: followed through all chains, as the kernel would.
+///
+/// On a running host only: captured rules lack where ours stand among others', and what nft does not tell in JSON.
+enum ForeignRuleChecks {
+    /// Who takes or ends containers' credential requests before a rule sends them to the agent.
+    static func natOrder(_ context: CheckContext) -> [Check] {
+        guard context.plan.needsRouteLocalnet, context.scope.isHost else { return [] }
+        let title = "order of nat rules"
+        let why = "the first nat rule that fits decides where a request goes; it must be one that sends it to the agent"
+        if lacks(.prerouting, in: context) {
+            return [
+                Check(.natOrder, title, .skipped, evidence: "the rule to be reached is missing or altered", why: why)
+            ]
+        }
+        let walk = walk(context)
+        let findings = credentialInterfaces(context).flatMap { interface in
+            prerouting(
+                walk,
+                Packet(
+                    to: Endpoint.credentials, isLocal: false, port: Endpoint.credentialsPort, from: interface))
+        }
+        return checks(.natOrder, title, findings, seen: "requests get to the agent's rule", why: why)
+    }
+
+    /// Who drops a request after it was sent to the agent.
+    static func foreignInput(_ context: CheckContext) -> [Check] {
+        guard context.plan.needsRouteLocalnet, context.scope.isHost else { return [] }
+        let title = "others' input rules"
+        let why =
+            "a request that is sent to the agent is lost where any chain drops it, and no other chain can overrule that"
+        let walk = walk(context)
+        let findings = credentialInterfaces(context).flatMap { interface in
+            var packet = Packet(to: Endpoint.agent, isLocal: true, port: Endpoint.agentPort, from: interface)
+            packet.states = [.new, .dnat]
+            return delivery(walk, packet)
+        }
+        let isOwnMissing = context.plan.backend == .iptables && lacks(.filterInput, in: context)
+        let explained = findings.filter { isOwnMissing && $0.base.isLegacyFilterInput }
+        if !explained.isEmpty, explained.count == findings.count {
+            return [
+                Check(
+                    .foreignInput, title, .skipped, evidence: "the rule that lets requests in is missing or altered",
+                    why: why)
+            ]
+        }
+        return checks(
+            .foreignInput, title, findings.filter { !(isOwnMissing && $0.base.isLegacyFilterInput) },
+            seen: "redirected requests get in", why: why)
+    }
+
+    /// Who lets packets to IMDS through before a rule drops them.
+    static func shadowedDrop(_ context: CheckContext) -> [Check] {
+        guard context.settings.modes.contains(.bridge), !context.settings.allowsMetadata, context.scope.isHost
+        else { return [] }
+        let walk = walk(context)
+        let withoutOurs = PacketWalk(context.facts.foreignChains.map(\.withoutOurs))
+        return [Endpoint.metadata, Endpoint.metadata6].flatMap { address in
+            shadowedDrop(of: address, walk, withoutOurs, context)
+        }
+    }
+
+    /// What is wrong, or not known, on a packet's way.
+    struct Finding: Hashable {
+        let base: ForeignChain
+        let problem: String
+        let isCertain: Bool
+        let mend: String
+    }
+
+    private static func walk(_ context: CheckContext) -> PacketWalk {
+        // Ours last, so that whoever has the same priority counts as ahead: it may be.
+        PacketWalk(context.facts.foreignChains + OwnChains.chains(of: context.plan))
+    }
+
+    /// Whether a rule of ours at a place is not as it should be, which another check tells.
+    private static func lacks(_ place: Place, _ family: AddressFamily = .ipv4, in context: CheckContext) -> Bool {
+        (context.changes.first?.changes ?? []).contains { change in
+            switch change {
+            case .add(let planned), .alter(_, let planned):
+                planned.rule.place == place && planned.rule.family == family
+            default: false
+            }
+        }
+    }
+
+    /// Where credential requests come in by.
+    private static func credentialInterfaces(_ context: CheckContext) -> [InterfacePattern] {
+        let agents = InterfacePattern(name: "ecs-bridge", isWildcard: false)
+        return (context.settings.modes.contains(.bridge) ? coveredInterfaces(context) : [])
+            + (context.settings.modes.contains(.awsvpc) ? [agents] : [])
+    }
+
+    /// The covered bridges. Docker's first one stands for the pattern that means it.
+    private static func coveredInterfaces(_ context: CheckContext) -> [InterfacePattern] {
+        context.settings.bridgeInterfaces.map { pattern in
+            pattern.isWildcard && pattern.name == "docker"
+                ? InterfacePattern(name: "docker0", isWildcard: false) : pattern
+        }
+    }
+
+    private static func checks(
+        _ kind: CheckKind, _ title: String, _ findings: [Finding], seen: String, why: String
+    ) -> [Check] {
+        var told: [Finding] = []
+        for finding in findings where !told.contains(finding) { told.append(finding) }
+        if told.isEmpty { return [Check(kind, title, problem: nil, seen: seen, why: why)] }
+        return told.map { finding in
+            Check(
+                kind, title, finding.isCertain ? .failed : .undecided, evidence: finding.problem, why: why,
+                mend: finding.isCertain ? .command(finding.mend) : nil)
+        }
+    }
+}
+
+// MARK: - Credential requests
+
+extension ForeignRuleChecks {
+    /// The kernel asks all nat chains at one place among the others, whatever their own priorities, which count between
+    /// them only: `NF_IP_PRI_NAT_DST` (`nf_nat_core.c`, `nf_nat_inet_fn`).
+    private static let nat: Int32 = -100
+
+    private static let agent = "\(Endpoint.agent.address):\(Endpoint.agentPort)"
+
+    /// What keeps a request from being sent to the agent.
+    private static func prerouting(_ walk: PacketWalk, _ packet: Packet) -> [Finding] {
+        let early = walk.stages(of: packet, at: .prerouting) { $0.type != "nat" && $0.priority <= nat }
+        let translating = walk.stages(of: packet, at: .prerouting) { $0.type == "nat" }
+        let ends = PacketWalk.ends(of: early + translating)
+        let wrong = ends.filter { $0.kind != .rewritten(agent) }
+        let isCertain = wrong.count == ends.count
+        return wrong.compactMap { end in
+            switch end.kind {
+            case .rewritten(agent): nil
+            case .rewritten(let to):
+                finding(
+                    end, isCertain,
+                    "sends requests to \(to.hasPrefix(":") ? "the host's port \(to.dropFirst())" : to) first")
+            case .dropped: finding(end, isCertain, "drops requests before a rule sends them to the agent")
+            case .passes: ended(end, translating, isCertain)
+            case .unknown: finding(end, false, "does something with requests that is not known")
+            }
+        }
+    }
+
+    /// Where no rule takes a request although ours is there, something ended our chain ahead of it.
+    private static func ended(
+        _ end: PacketWalk.End, _ stages: [PacketWalk.Stage], _ isCertain: Bool
+    ) -> Finding {
+        let passing = stages.filter { $0.base.rules.contains(where: \.isOurs) }.flatMap(\.ends).first {
+            $0.kind == .passes && $0.rule != nil
+        }
+        return finding(passing ?? end, isCertain, "keeps requests from the agent's rule")
+    }
+
+    private static func finding(_ end: PacketWalk.End, _ isCertain: Bool, _ what: String) -> Finding {
+        let problem = "\(end.decider) \(what)"
+        let place =
+            end.rule == nil ? "change that policy" : "delete or change that rule, or put an exception ahead of it"
+        return Finding(
+            base: end.chain, problem: isCertain ? problem : doubtful(end, problem), isCertain: isCertain, mend: place)
+    }
+
+    private static func doubtful(_ end: PacketWalk.End, _ problem: String) -> String {
+        end.doubt.map { "\(problem), if \($0.description)" } ?? problem
+    }
+
+    /// What keeps a request that was sent to the agent from it: every chain, as each needs a line of its own.
+    private static func delivery(_ walk: PacketWalk, _ packet: Packet) -> [Finding] {
+        let late = walk.stages(of: packet, at: .prerouting) { $0.type != "nat" && $0.priority > nat }
+        let input = walk.stages(of: packet, at: .input) { $0.type != "nat" }
+        return (late + input).flatMap { stage in
+            let wrong = stage.ends.filter { $0.kind != .passes }
+            let isCertain = wrong.count == stage.ends.count && wrong.allSatisfy { $0.kind == .dropped }
+            return wrong.map { end in
+                let problem = "\(end.decider) drops redirected requests"
+                return Finding(
+                    base: stage.base, problem: isCertain ? problem : doubtful(end, problem), isCertain: isCertain,
+                    mend: accepting(in: stage.base))
+            }
+        }
+    }
+
+    /// The line that lets redirected requests through a base chain.
+    private static func accepting(in base: ForeignChain) -> String {
+        switch base.backend {
+        case .iptables:
+            // Behind ours, which must stay first.
+            CredentialsRules.acceptByLegacyIptables(
+                table: base.table, chain: base.name, position: base.rules.prefix(while: \.isOurs).count + 1)
+        case .nftables
+        where base.family == .ip && ["INPUT", "PREROUTING"].contains(base.name)
+            && ["filter", "mangle", "raw", "security"].contains(base.table):
+            CredentialsRules.acceptByIptables(table: base.table, chain: base.name)
+        case .nftables: CredentialsRules.acceptByNft(base.description)
+        }
+    }
+}
+
+extension ForeignChain {
+    fileprivate var isLegacyFilterInput: Bool { backend == .iptables && table == "filter" && name == "INPUT" }
+
+    /// The chain as it would be without us.
+    fileprivate var withoutOurs: ForeignChain {
+        var chain = self
+        chain.rules.removeAll(where: \.isOurs)
+        return chain
+    }
+}
+
+// MARK: - IMDS
+
+extension ForeignRuleChecks {
+    private static let whyShadowed =
+        "a rule that drops counts for nothing where another lets the packet through first, as Docker's do after its restart"
+
+    private static func shadowedDrop(
+        of address: IPPrefix, _ walk: PacketWalk, _ withoutOurs: PacketWalk, _ context: CheckContext
+    ) -> [Check] {
+        let title = "packets to \(address.address)"
+        let isEarly = context.settings.metadataPlacement == .early
+        if lacks(isEarly ? .forward : .filterForward, address.family, in: context) {
+            return [
+                Check(
+                    .shadowedDrop, title, .skipped, evidence: "the rule that drops is missing or altered",
+                    why: whyShadowed)
+            ]
+        }
+        guard context.plan.rules.contains(where: { $0.rule.kindIsMetadata && $0.rule.family == address.family }) else {
+            return []
+        }
+        var findings: [Finding] = []
+        var harmless: [String] = []
+        for interface in coveredInterfaces(context) {
+            var packet = Packet(to: address, isLocal: false, port: 80, from: interface)
+            packet.outInterface = .uplink
+            let stages = walk.stages(of: packet, at: .forward) { $0.type != "nat" }
+            findings += leaks(stages, isOurs: \.isOurs)
+            // An operator's own rule, as Amazon documents it, that others precede.
+            let alone = withoutOurs.stages(of: packet, at: .forward) { $0.type != "nat" }
+            if withoutOurs.drops(address) { harmless += leaks(alone) { _ in false }.map(\.problem) }
+        }
+        let seen = harmless.first.map { "\($0), but our rule drops before that" } ?? "a rule drops them first"
+        return checks(.shadowedDrop, title, findings, seen: seen, why: whyShadowed)
+    }
+
+    /// Who lets a packet through, where it is not dropped all the same.
+    private static func leaks(_ stages: [PacketWalk.Stage], isOurs: (ForeignRule) -> Bool) -> [Finding] {
+        let ends = PacketWalk.ends(of: stages)
+        guard ends.contains(where: { $0.kind != .dropped }) else { return [] }
+        let isCertain = ends.allSatisfy { $0.kind == .passes }
+        // The chain that holds the drop is where somebody came first.
+        let holding = stages.filter { stage in stage.base.rules.contains(where: isOurs) }
+        let deciding = (holding + stages).flatMap(\.ends).first { $0.kind == .passes && $0.rule != nil }
+        guard let end = deciding ?? ends.first(where: { $0.kind != .dropped }) else { return [] }
+        let problem = "\(end.decider) lets packets through first"
+        let doubt = end.doubt ?? ends.lazy.compactMap(\.doubt).first
+        return [
+            Finding(
+                base: end.chain,
+                problem: isCertain ? problem : problem + (doubt.map { ", if \($0.description)" } ?? ""),
+                isCertain: isCertain,
+                mend: "ecs-netsetup apply --imds-placement early, whose rule stands ahead of all of these")
+        ]
+    }
+}
+
+extension PacketWalk {
+    /// Whether any rule drops packets to just this address.
+    fileprivate func drops(_ address: IPPrefix) -> Bool {
+        allRules.contains { rule in
+            let isDrop = rule.verdict == .drop || rule.verdict == .reject
+            return isDrop && rule.conditions.contains(.destination(address, negated: false))
+        }
+    }
+}
+
+extension Rule {
+    fileprivate var kindIsMetadata: Bool {
+        (place == .forward || place == .filterForward)
+            && (matches.contains(.destination(Endpoint.metadata)) || matches.contains(.destination(Endpoint.metadata6)))
+    }
+}

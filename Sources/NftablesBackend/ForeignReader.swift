@@ -89,7 +89,7 @@ struct ForeignReader {
             .nftables, Self.families[table.family] ?? .inet, table: table.name, name: observed.name)
         if let base = observed.base, let hook = Self.hooks[base.hook] {
             chain.base = BaseChain(observed.name, type: base.type, hook: hook, priority: base.priority)
-            chain.dropsByPolicy = observed.policy == NF_DROP
+            chain.dropsByPolicy = observed.dropsByPolicy
         }
         return chain
     }

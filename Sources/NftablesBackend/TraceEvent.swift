@@ -111,6 +111,6 @@ extension TraceEvent {
         default: return nil
         }
         return TraceStep(
-            .nftables, family: NftablesBackend.familyName(family), table: table, chain: chain, rule: rule, verdict)
+            .nftables, family: NftFamily.name(family), table: table, chain: chain, rule: rule, verdict)
     }
 }

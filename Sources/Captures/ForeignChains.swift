@@ -59,6 +59,8 @@ struct ForeignChains {
 }
 
 extension String {
-    /// The beginning, where it is long: texts of others that are only shown.
-    func cut(to length: Int) -> String { utf8.count <= length ? self : prefix(length / 4) + "…" }
+    /// The beginning, where it is long: texts of others that are only shown. In bytes, as a character has no bound.
+    func cut(to length: Int) -> String {
+        utf8.count <= length ? self : String(decoding: utf8.prefix(length), as: UTF8.self) + "…"
+    }
 }

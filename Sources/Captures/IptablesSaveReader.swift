@@ -4,6 +4,8 @@ import Model
 struct IptablesSaveReader {
     /// A longer line is somebody else's, and is not looked into.
     private static let longestLine = 65536
+    /// `XT_MAX_COMMENT_LEN` (`linux/netfilter/xt_comment.h`) less its NUL.
+    private static let longestComment = 255
     private static let builtIn = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"]
     private static let mark = Array(Rule.mark.utf8)
 
@@ -171,9 +173,12 @@ struct IptablesSaveReader {
         _ rule: IptablesRule, _ chain: String, _ table: TableName, _ counters: (packets: UInt64, bytes: UInt64)
     ) -> InstalledRule? {
         guard let comment = rule.comment, comment.hasPrefix(Rule.mark) else { return nil }
+        let isLong = comment.utf8.count > Self.longestComment
         let content =
-            StockTable.place(table: table.table, chain: chain).map { rule.content(at: $0, table.family) }
-            ?? StockTable.misplaced(comment: comment, chain: chain, of: table)
+            isLong
+            ? .unknown("\"\(comment.cut(to: Self.longestComment))\" has a longer comment than the kernel keeps")
+            : StockTable.place(table: table.table, chain: chain).map { rule.content(at: $0, table.family) }
+                ?? StockTable.misplaced(comment: comment, chain: chain, of: table)
         return InstalledRule(
             content, hasForeignRuleAhead: hasForeignRule.contains(chain), packets: counters.packets,
             bytes: counters.bytes)

@@ -65,6 +65,17 @@ import Testing
         #expect(installed.rules.map(\.content) == [.unknown("\"ecs-netsetup: x\" at filter-input has \(message)")])
     }
 
+    @Test("a comment that no kernel keeps makes a rule unknown, and is not kept whole")
+    func longComment() throws {
+        let rule = "-A INPUT -m comment --comment \"ecs-netsetup: \(String(repeating: "x", count: 9000))\" -j DROP"
+        let rules = try read(Self.table(rule)).iptables.rules
+        guard case .unknown(let text)? = rules.first?.content else {
+            Issue.record("\(rules)")
+            return
+        }
+        #expect(text.utf8.count < 400 && text.hasSuffix("has a longer comment than the kernel keeps"))
+    }
+
     @Test("a rule of others counts as ahead in its own chain only")
     func ahead() throws {
         let ours = "-m comment --comment \"ecs-netsetup: x\" -j DROP"

@@ -121,6 +121,21 @@ import Testing
         }
     }
 
+    @Test("bytes changed anywhere crash nothing")
+    func garbage() {
+        let good = Array(Self.own.utf8)
+        var seed: UInt64 = 1
+        for _ in 0..<3000 {
+            var bytes = good
+            for _ in 0..<3 {
+                seed = seed &* 6_364_136_223_846_793_005 &+ 1
+                bytes[Int(seed >> 33) % bytes.count] = UInt8(truncatingIfNeeded: seed >> 24)
+            }
+            var capture = Capture()
+            do throws(Failure) { try capture.read(bytes, from: "x") } catch { continue }
+        }
+    }
+
     @Test("more rules of ours than any host has are refused")
     func tooMany() {
         let rule =

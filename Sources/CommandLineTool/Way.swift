@@ -55,13 +55,14 @@ extension Way {
         let bridges = metadata.compactMap(\.bridge).reduce(into: [String]()) { names, name in
             if !names.contains(name) { names.append(name) }
         }
-        func way(_ chosen: [Counted], _ source: String, _ target: String, _ kind: CheckKind, isOpen: Bool) -> [Way] {
+        func way(_ chosen: [Counted], _ source: String, _ target: String, _ kind: CheckKind?, isOpen: Bool) -> [Way] {
             if chosen.isEmpty { return [] }
             let counts = chosen.compactMap(\.packets)
             return [
                 Way(
                     source: source, bridges: source == container ? bridges : [], isTranslated: isOpen, target: target,
-                    isMeantOpen: isOpen, packets: counts.isEmpty ? nil : counts.reduce(0, +), outcome: outcome(kind))
+                    isMeantOpen: isOpen, packets: counts.isEmpty ? nil : counts.reduce(0, +),
+                    outcome: kind.flatMap(outcome))
             ]
         }
         let agent = "agent :\(Endpoint.agentPort)"
@@ -75,7 +76,7 @@ extension Way {
             + way(
                 rules.filter { $0.rule.title == LocalhostGuard.title }, "neighbour", Endpoint.agent.address,
                 .probeLocalhost, isOpen: false)
-            + way(rules.filter { $0.rule.place == .output }, "host", agent, .hostCredentials, isOpen: true)
+            + way(rules.filter { $0.rule.place == .output }, "host", agent, nil, isOpen: true)
     }
 
     private static let container = "container"

@@ -9,6 +9,7 @@ extension IptablesBackend: PacketTracer {
         let family = packet.destination.family
         let live = try LiveTables.read(family) ?? []
         let names = CountedRule.order.filter(live.contains).map { TableName(family: family, table: $0) }
+        if names.isEmpty { return [] }
         let before = try Self.counters(names)
         send()
         let after = try Self.counters(names)

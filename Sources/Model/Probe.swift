@@ -236,7 +236,7 @@ package struct TraceStep: Hashable, Sendable {
 
 /// A backend that can tell which rules a packet met.
 package protocol PacketTracer: Sendable {
-    /// Follows a packet that `send` sends and waits for.
+    /// Follows a packet that `send` sends and waits for. Where there are no rules, nothing is sent.
     ///
     /// - Returns: the rules and policies that decided something, in the order in which the packet met them.
     func trace(_ packet: TracedPacket, _ send: () -> Void) throws(Failure) -> [TraceStep]

@@ -7,10 +7,8 @@ package import Model
 /// nf_tables tells every rule that it met. The corresponding nft command is `nft monitor trace`.
 extension NftablesBackend: PacketTracer {
     package func trace(_ packet: TracedPacket, _ send: () -> Void) throws(Failure) -> [TraceStep] {
-        guard KernelModule.isPresent else {
-            send()
-            return []
-        }
+        // Asking would load the module; one that is not loaded holds no rules.
+        guard KernelModule.isPresent else { return [] }
         let events = try NetlinkSocket()
         try events.subscribe(to: NFNLGRP_NFTRACE.rawValue)
         let owner = try NetlinkSocket()

@@ -87,8 +87,10 @@ package enum ProbeAnswer: Hashable, Sendable {
     case refused
     /// An ICMP error, as this errno.
     case unreachable(CInt)
-    /// It could not be sent; the text says why, and the way is closed by that.
+    /// There is no way that it could take; the text says why.
     case noWay(String)
+    /// It could not be sent, which says nothing; the text says why.
+    case unsent(String)
 }
 
 /// One packet that was sent, and what came of it.
@@ -120,6 +122,7 @@ package struct ProbeAttempt: Sendable {
         case (.credentials, .answered(let bytes)): String(decoding: bytes, as: UTF8.self).contains(Self.agentsAnswer)
         case (.credentials, _): false
         case (_, .noWay): true
+        case (_, .unsent): false
         case (_, .silence): counted > 0
         case (_, .refused), (_, .unreachable): counted > 0 && target.isRejected
         case (_, .connected), (_, .answered): false

@@ -25,19 +25,21 @@ struct Attempt {
             target.address.family.number,
             CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard socket >= 0 else {
-            answer = .noWay("cannot make a socket: \(Failure.text(ofErrno: errno))")
+            answer = .unsent("cannot make a socket: \(Failure.text(ofErrno: errno))")
             return
         }
         // Closing resets the connection at once, so that nothing of it keeps the namespace alive.
         var atOnce = linger(l_onoff: 1, l_linger: 0)
         _ = unsafe setsockopt(socket, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
-        if connect() != 0, errno != EINPROGRESS { fail(errno) }
+        if connect() != 0, errno != EINPROGRESS {
+            answer = .unsent("cannot connect: \(Failure.text(ofErrno: errno))")
+        }
     }
 
-    /// A target to which there is no way.
-    init(_ target: ProbeTarget, noWay reason: String) {
+    /// A target to which nothing is sent, for a reason that is known.
+    init(_ target: ProbeTarget, _ answer: ProbeAnswer) {
         self.target = target
-        answer = .noWay(reason)
+        self.answer = answer
     }
 
     /// What to wait for; nil where nothing more comes.

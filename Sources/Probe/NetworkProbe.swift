@@ -76,10 +76,10 @@ private struct Trial {
         let begun = NamespaceThread.run(in: port.namespace) {
             targets.map { target in
                 target.address.family == .ipv6 && port.address6 == nil
-                    ? Attempt(target, noWay: port.noIPv6) : Attempt(target)
+                    ? Attempt(target, port.noIPv6) : Attempt(target)
             }
         }
-        return begun ?? targets.map { Attempt($0, noWay: "no thread could be started") }
+        return begun ?? targets.map { Attempt($0, .unsent("no thread could be started")) }
     }
 
     /// A packet to be stopped is decided on when a rule of ours counted it; one to the agent by the answer alone.
@@ -105,6 +105,7 @@ private struct Trial {
     /// Sends a second packet, and notes which rules it met.
     func explain(_ attempt: inout ProbeAttempt, tracers: [any PacketTracer]) {
         let target = attempt.target
+        if case .unsent = attempt.answer { return }
         guard let source = target.address.family == .ipv4 ? port.address : port.address6 else { return }
         for tracer in tracers {
             do throws(Failure) {

@@ -8,9 +8,9 @@ final class ProbePort: Sendable {
     let namespace: CInt
     /// Its address on the bridge.
     let address: IPPrefix
-    /// Its IPv6 address; nil where there is no way by IPv6, for the reason beside it.
+    /// Its IPv6 address; nil where nothing can be sent by IPv6, for the reason beside it.
     let address6: IPPrefix?
-    let noIPv6: String
+    let noIPv6: ProbeAnswer
     private let port: String
     private let bridge: Int32
 
@@ -83,26 +83,26 @@ final class ProbePort: Sendable {
     /// - Returns: the IPv6 address, or why there is none.
     private static func addAddresses(
         _ address: IPPrefix, gateway: IPPrefix, _ bridge: HostBridge, _ index: Int32
-    ) throws(Failure) -> (IPPrefix?, String) {
+    ) throws(Failure) -> (IPPrefix?, ProbeAnswer) {
         let inside = try RouteSocket()
         try inside.add(address, to: index)
         try inside.addDefaultRoute(via: gateway, by: index)
         let all = bridge.addresses.filter { $0.family == .ipv6 }
         let global = all.first { !isLinkLocal($0) && $0.length <= 64 }
         guard let gateway6 = global ?? all.first(where: isLinkLocal) else {
-            return (nil, "\(bridge.name) has no IPv6 address")
+            return (nil, .noWay("\(bridge.name) has no IPv6 address"))
         }
         guard
             let address6 = global.map({ AddressCandidates.ipv6(own: $0, bridge: bridge) })
                 ?? AddressCandidates.uniqueLocal()
-        else { return (nil, "no IPv6 address is free") }
+        else { return (nil, .unsent("no IPv6 address is free")) }
         do throws(Failure) {
             try inside.add(address6, to: index)
             try inside.addDefaultRoute(via: gateway6, by: index)
         } catch {
-            return (nil, "the kernel has no IPv6 in a new namespace (\(Failure.text(ofErrno: error.errno)))")
+            return (nil, .unsent(error.description))
         }
-        return (address6, "")
+        return (address6, .silence)
     }
 
     /// `fe80::/10`, RFC 4291.

@@ -63,6 +63,20 @@ extension Live {
             #expect(try Remains(lab) == before)
         }
 
+        @Test("introspection on the agent's port is told from the agent", arguments: Backend.allCases)
+        func introspection(_ backend: Backend) throws {
+            let lab = try makeHost(backend)
+            lab.stop()
+            let service = try Service(
+                "introspection", in: lab.host, on: ["127.0.0.1"], port: Laboratory.agentPort,
+                .answer(body: "{\"AvailableCommands\":[\"/v1/metadata\",\"/v1/tasks\",\"/license\"]}"))
+            defer { service.stop() }
+            let result = try probe(lab, backend)
+            #expect(result.status == 1, "\(result.errors)")
+            #expect(Probed(result).told == ["FAIL 025", "ok 026", "ok 027", "ok 028"], "\(result.output)")
+            #expect(result.output.contains("the agent's introspection answered, not its credentials endpoint"))
+        }
+
         @Test("several at a time do not get in each other's way")
         func severalAtATime() throws {
             let lab = try makeHost(.nftables)

@@ -93,7 +93,7 @@ enum CredentialsFinding {
         case .refused: unanswered("refused", attempt, context)
         case .unreachable(let number): unanswered(Failure.text(ofErrno: number), attempt, context)
         case .silence: unanswered("no answer", attempt, context)
-        case .noWay(let reason): ProbeFinding(.undecided, reason)
+        case .noWay(let reason), .unsent(let reason): ProbeFinding(.undecided, reason)
         }
     }
 
@@ -163,6 +163,7 @@ enum WallFinding {
             return ProbeFinding(
                 .failed, "\(place) was reached" + (shadow(attempt).map { ": \($0) lets it through first" } ?? ""))
         case .noWay(let reason): return ProbeFinding(.passed, reason)
+        case .unsent(let reason): return ProbeFinding(.undecided, reason)
         case .silence where attempt.counted > 0: return ProbeFinding(.passed, "our rule dropped it")
         case .refused where attempt.isGood, .unreachable where attempt.isGood:
             return ProbeFinding(.passed, "our rule refused it")

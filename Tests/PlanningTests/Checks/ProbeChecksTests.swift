@@ -113,6 +113,7 @@ struct ProbeChecksTests {
             #expect(try check(way, .refused).outcome == .failed)
             #expect(try check(way, .silence).outcome == .undecided)
             #expect(try check(way, .noWay("no IPv6")).outcome == .passed)
+            #expect(try check(way, .unsent("no thread")).outcome == .undecided)
         }
         #expect(try check(.metadata, .unreachable(ENETUNREACH)).outcome == .passed)
         #expect(try check(.metadata, .refused, counted: 1) { $0.metadataAction = .reject }.outcome == .passed)

@@ -26,13 +26,16 @@ enum AddressCandidates {
     /// In a /30, there is the bridge and one other; in a /31 and a /32 not even that.
     static let smallest = 29
 
-    /// One by chance; in 64 bits nobody else has it.
+    /// One by chance: Docker gives them out from the lowest. nil where the subnet is too small for chance.
     static func ipv6(own: IPPrefix, bridge: HostBridge) -> IPPrefix? {
-        guard own.length <= 64 else { return nil }
-        var bytes = Array(own.bytes.prefix(8))
-        bytes += (0..<8).map { _ in UInt8.random(in: 1...254) }
-        return bridge.neighbours.contains(bytes) ? nil : IPPrefix(bytes: bytes, length: 64)
+        guard own.length <= largestPrefix else { return nil }
+        let kept = (own.length + 7) / 8
+        let bytes = Array(own.bytes.prefix(kept)) + (kept..<16).map { _ in UInt8.random(in: 1...254) }
+        return bridge.neighbours.contains(bytes) ? nil : IPPrefix(bytes: bytes, length: own.length)
     }
+
+    /// The longest prefix that leaves room for chance: 16 bits.
+    static let largestPrefix = 112
 
     /// A unique local address (RFC 4193) by chance, for a bridge that has only a link-local one.
     static func uniqueLocal() -> IPPrefix? {

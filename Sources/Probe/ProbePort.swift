@@ -88,9 +88,14 @@ final class ProbePort: Sendable {
         try inside.add(address, to: index)
         try inside.addDefaultRoute(via: gateway, by: index)
         let all = bridge.addresses.filter { $0.family == .ipv6 }
-        let global = all.first { !isLinkLocal($0) && $0.length <= 64 }
+        let global = all.first { !isLinkLocal($0) && $0.length <= AddressCandidates.largestPrefix }
         guard let gateway6 = global ?? all.first(where: isLinkLocal) else {
-            return (nil, .noWay("\(bridge.name) has no IPv6 address"))
+            return (
+                nil,
+                all.isEmpty
+                    ? .noWay("\(bridge.name) has no IPv6 address")
+                    : .unsent("no IPv6 address is free in \(all[0]), the subnet of \(bridge.name)")
+            )
         }
         guard
             let address6 = global.map({ AddressCandidates.ipv6(own: $0, bridge: bridge) })

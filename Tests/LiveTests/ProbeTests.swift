@@ -314,6 +314,10 @@ struct Breakage: Sendable, CustomTestStringConvertible {
         Breakage(
             "only a link-local address", .nftables, ["ip -6 addr del fd00:17::1/64 dev docker0"], told: fine, status: 0),
         Breakage(
+            "a smaller IPv6 subnet", .nftables,
+            ["ip -6 addr del fd00:17::1/64 dev docker0", "ip -6 addr add fd00:17::1/80 dev docker0 nodad"], told: fine,
+            status: 0),
+        Breakage(
             "no IPv6 on the bridge", .nftables, ["ip -6 addr flush dev docker0"], told: fine,
             ["docker0 has no IPv6 address"], status: 0),
         Breakage(

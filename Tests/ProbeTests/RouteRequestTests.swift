@@ -70,11 +70,14 @@ struct AddressCandidatesTests {
         #expect(AddressCandidates.ipv4(own: own, bridge: bridge([own])).first?.address == "255.255.255.254")
     }
 
-    @Test("of IPv6 share the subnet's first half")
-    func ipv6() throws {
-        let own = try #require(IPPrefix(bytes: [0xfd, 1] + [UInt8](repeating: 0, count: 13) + [1], length: 64))
+    @Test("of IPv6 are in the subnet, of which some bits must be left", arguments: [48, 64, 80, 100, 112])
+    func ipv6(_ length: Int) throws {
+        let own = try #require(IPPrefix(bytes: [0xfd, 1] + [UInt8](repeating: 0, count: 13) + [1], length: length))
         let address = try #require(AddressCandidates.ipv6(own: own, bridge: bridge([own])))
-        #expect(Array(address.bytes.prefix(8)) == Array(own.bytes.prefix(8)))
+        #expect(zip(address.bytes, own.mask).map { $0 & $1 } == zip(own.bytes, own.mask).map { $0 & $1 })
+        #expect(address.length == length && address.bytes != own.bytes)
+        let small = try #require(IPPrefix(bytes: own.bytes, length: 113))
+        #expect(AddressCandidates.ipv6(own: small, bridge: bridge([small])) == nil)
         #expect(AddressCandidates.uniqueLocal()?.bytes.first == 0xfd)
     }
 }

@@ -22,6 +22,10 @@ enum Scene {
         return request
     }
 
+    /// How many checks there are beside those of the rules: of the kernel parameter, and of others' nat rules, input rules
+    /// and rules on the ways to both addresses of IMDS.
+    static let otherChecks = 5
+
     static func planned() throws -> [PlannedRule] {
         try Plan(settings: settings, backend: .nftables, hasIPv6: true).rules
     }

@@ -82,7 +82,7 @@ struct TextReportTests {
         #expect(text.contains("is there but not asked for"))
         #expect(text.contains("ok    ECS-NET-006  no IMDS for docker+"))
         #expect(text.hasSuffix("to mend: ecs-netsetup apply --mode bridge\n"))
-        let count = try Scene.planned().count + 1
+        let count = try Scene.planned().count + Scene.otherChecks
         let matching = plain.checks(try Scene.verification(Scene.matching()), request: Scene.request(.verify))
         #expect(matching.hasSuffix("\nall \(count) checks passed (nftables, mode bridge)\n"))
         #expect(!matching.contains("FAIL"))

@@ -242,7 +242,7 @@ extension Live {
             #expect(answer == .answered("agent"), "\(answer)")
         }
 
-        @Test("verify takes little time with 5,000 rules of others", arguments: Backend.allCases)
+        @Test("verify reads 5,000 rules of others in some 30 ms", arguments: Backend.allCases)
         func manyRules(_ backend: Backend) throws {
             let lab = try Laboratory.Bare()
             let tool = backend == .nftables ? "iptables-nft-restore" : "iptables-legacy-restore"
@@ -252,11 +252,9 @@ extension Live {
             try lab.host.require([tool], input: "*filter\n" + lines.joined() + "COMMIT\n")
             let options = ["--mode", "bridge", "--persist", "none", "--backend", backend.rawValue]
             try lab.requireNetsetup(["apply"] + options)
-            let times = try (0..<5).map { _ in try lab.netsetup(["verify"] + options).wallTime }
-            let best = times.min() ?? 1
-            // 30 ms are aimed at; a machine shared with others takes longer.
-            #expect(best < 0.15, "\(best) s")
-            print("verify with 5,000 rules of others in \(backend): \(best * 1000) ms")
+            // Time on the processor: the tests share theirs with others.
+            let best = try (0..<5).map { _ in try lab.netsetup(["verify"] + options).cpuTime }.min() ?? 1
+            #expect(best < 0.06, "\(best) s")
         }
     }
 }

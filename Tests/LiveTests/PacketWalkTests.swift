@@ -43,7 +43,7 @@ extension Live {
             #expect(dropped > Self.trials / 8 && decided - dropped > Self.trials / 8)
         }
 
-        private static let trials = 60
+        private static let trials = 40
 
         /// What is asked for: its packet, and whether it is delivered to the host.
         private static let packets: [(Packet, Hook, String, UInt16)] = {

@@ -3,8 +3,13 @@ package import Model
 import Planning
 
 extension Engine {
-    /// How long the agent may take to say which version it is, in milliseconds. It answers from memory.
-    private static let patience = 500
+    /// How long a service of the host may take to answer, in milliseconds. The agent answers from memory.
+    static let patience = 500
+
+    /// Asks the agent which version it is.
+    func askVersion() -> ServiceAnswer {
+        host.ask(.port(Endpoint.introspectionPort), path: AgentVersion.metadataPath, milliseconds: Self.patience)
+    }
 
     /// Refuses modes that the running ECS agent is too old for.
     ///
@@ -12,25 +17,22 @@ extension Engine {
     /// - Throws: `Failure` that names the least version.
     package func checkAgent(for settings: Settings) throws(Failure) -> [String] {
         guard !host.isImage, let least = AgentVersion.least(for: settings.modes) else { return [] }
-        let answer = host.askAgent(
-            port: Endpoint.introspectionPort, path: AgentVersion.metadataPath, milliseconds: Self.patience)
-        guard let answer else {
+        let needed = "mode \(least.mode.rawValue) needs \(least.version) or later"
+        switch AgentVersionFinding(askVersion(), least: least.version) {
+        case .recent: return []
+        case .unanswered: return ["no ECS agent answers on port \(Endpoint.introspectionPort); \(needed)"]
+        case .unknown:
             return [
-                "no ECS agent answers on port \(Endpoint.introspectionPort); mode \(least.mode.rawValue) needs \(least.version) or later"
+                "what answers on port \(Endpoint.introspectionPort) does not say which version of the ECS agent it is; \(needed)"
             ]
+        case .tooOld(let version):
+            let finding = "the ECS agent is \(version), and \(needed)"
+            if settings.acceptsOldAgent { return [finding] }
+            throw Failure(
+                .trouble, finding,
+                source: "http://localhost:\(Endpoint.introspectionPort)\(AgentVersion.metadataPath)",
+                advice: "update the agent, or go on with --force-old-agent")
         }
-        guard let version = AgentVersion(metadata: answer) else {
-            return [
-                "what answers on port \(Endpoint.introspectionPort) does not say which version of the ECS agent it is; mode \(least.mode.rawValue) needs \(least.version) or later"
-            ]
-        }
-        if version >= least.version { return [] }
-        let finding =
-            "the ECS agent is \(version), and mode \(least.mode.rawValue) needs \(least.version) or later"
-        if settings.acceptsOldAgent { return [finding] }
-        throw Failure(
-            .trouble, finding, source: "http://localhost:\(Endpoint.introspectionPort)\(AgentVersion.metadataPath)",
-            advice: "update the agent, or go on with --force-old-agent")
     }
 
     /// What the user should know of the agent's configuration, where a decision changes it: a sentence.

@@ -36,10 +36,11 @@ extension Engine {
     ) throws(Failure) -> Verification {
         var facts = VerificationFacts()
         if let captured = decision.observed.captured { facts.foreignChains = captured.foreignChains }
-        facts.probe = probeMilliseconds.map { probe(decision, for: settings, milliseconds: $0) }
         if decision.observed.scope.isHost {
             facts.foreignChains = try foreignChains(until: Deadline(seconds: settings.wait))
+            try gatherHostFacts(into: &facts)
         }
+        facts.probe = probeMilliseconds.map { probe(decision, for: settings, milliseconds: $0) }
         return Verification(decision, settings: settings, facts: facts)
     }
 }

@@ -45,3 +45,11 @@ package struct StubAgent: Sendable {
         return answer.contains("\"AvailableCommands\"") || answer.contains("Amazon ECS Agent") ? "introspection" : nil
     }
 }
+
+extension Namespace {
+    /// Makes it look as if the agent had been restarted after its configuration was changed: the stub is part of the
+    /// tests' own process, so it is the configuration that gets older.
+    package func restartAgent() throws {
+        try require(["sh", "-c", "if [ -e /etc/ecs/ecs.config ]; then touch -d @1 /etc/ecs/ecs.config; fi"])
+    }
+}

@@ -127,6 +127,7 @@ extension Live {
             #expect(verified.status == 1)
             #expect(verified.output.contains("unknown expression 'limit'"), "\(verified.output)")
             try lab.requireNetsetup(["apply", "--mode", "bridge"])
+            try lab.host.restartAgent()
             #expect(try lab.netsetup(["verify", "--mode", "bridge"]).status == 0)
         }
 

@@ -21,6 +21,7 @@ extension Live {
             let result = try trace(["-e", "inject=recvmsg:error=ENOMEM:when=\(call)"], ["remove"], on: lab)
             #expect(try isSafe(lab), "\(result.status): \(result.errors)")
             if result.errors.contains("nothing was changed") {
+                try lab.host.restartAgent()
                 #expect(try lab.netsetup(["verify", "--mode", "bridge"]).status == 0, "\(result.errors)")
             }
             try lab.requireNetsetup(["apply", "--mode", "bridge"])

@@ -20,6 +20,7 @@ extension Live {
                 #expect(result.errors.contains("ecs-netsetup.service cannot be enabled"))
                 #expect(result.errors.contains("on the booted host: ecs-netsetup apply --persist systemd"))
             }
+            try lab.host.restartAgent()
             #expect(try lab.netsetup(["verify"]).status == 0)
             // Without a guard at boot, nothing may raise the parameter at boot.
             #expect(try lab.host.execute(["ls", "/etc/sysctl.d/90-ecs-netsetup.conf"]).status != 0)
@@ -56,6 +57,7 @@ extension Live {
                     "systemctl start --no-block ecs-netsetup.service",
                 ])
             #expect(try host.lab.netsetup(apply).output.hasPrefix("nothing to do"))
+            try host.lab.host.restartAgent()
             #expect(try host.lab.netsetup(["verify"]).status == 0)
             #expect(try host.commands() == [])
             let removed = try host.lab.netsetup(["remove"])
@@ -90,6 +92,7 @@ extension Live {
             #expect(try host.lab.host.require(rules) == installed)
             #expect(try host.configuration() == configuration)
             try host.lab.host.require(["mount", "-o", "remount,rw", "/etc"])
+            try host.lab.host.restartAgent()
             #expect(try host.lab.netsetup(["verify"]).status == 0)
             // It was our file that set the parameter at boot, so it goes back to the kernel's default.
             try host.lab.requireNetsetup(["remove"])
@@ -255,6 +258,7 @@ extension Live {
             #expect(result.errors.contains("/etc/sysctl.d/95-cis.conf:2 sets"), "\(result.errors)")
             #expect(try host.lab.netsetup(["verify"]).status == 1)
             try host.lab.host.require(["rm", "/etc/sysctl.d/95-cis.conf"])
+            try host.lab.host.restartAgent()
             #expect(try host.lab.netsetup(["verify"]).status == 0)
         }
 
@@ -262,6 +266,7 @@ extension Live {
         func settings() throws {
             let lab = try Laboratory.Bare()
             try lab.requireNetsetup(["apply", "--mode", "bridge", "--allow-imds", "--backend", "nftables"])
+            try lab.host.restartAgent()
             #expect(try lab.netsetup(["verify"]).status == 0)
             #expect(try lab.netsetup(["diff"]).status == 0)
             let overridden = try lab.netsetup(["diff", "--allow-imds=false"])

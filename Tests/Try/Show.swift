@@ -13,6 +13,8 @@ struct Show {
         defer { lab.stop() }
         try showTable("Before: who reaches what")
         try showRun(["apply", "--mode", "bridge", "--bridge-interface", "docker+,br-+"])
+        print("(The agent is restarted, as apply asks for.)")
+        try lab.host.restartAgent()
         try showTable("After: who reaches what")
         try showRun(["verify"])
         try showRun(["status"])

@@ -46,6 +46,8 @@ package struct CheckContext: Sendable {
 package struct VerificationFacts: Sendable {
     /// Other people's chains on the ways that the packets of ECS take.
     package var foreignChains: [ForeignChain] = []
+    /// nil where there is no running host.
+    package var agent: AgentFacts?
 
     /// What packets showed; nil where none was sent.
     package var probe: ProbeReport?
@@ -61,6 +63,9 @@ package enum CheckCatalogue {
         RuleChecks.planned,
         RuleChecks.routeLocalnet,
         PersistenceChecks.checks,
+        AgentChecks.restart,
+        AgentChecks.version,
+        AgentChecks.listener,
         RuleChecks.beyondPlan,
         ForeignRuleChecks.natOrder,
         ForeignRuleChecks.foreignInput,

@@ -56,12 +56,16 @@ package struct AgentVersion: Comparable, Hashable, Sendable, CustomStringConvert
     /// Reads the answer of the introspection endpoint to `/v1/metadata`, in which the version stands as
     /// `"Version":"Amazon ECS Agent - v1.105.1 (hash)"`. nil where there is none.
     package init?(metadata answer: [UInt8]) {
-        let parts = String(decoding: answer, as: UTF8.self).split(separator: "\"", omittingEmptySubsequences: false)
-        // A key, not a value of that name.
-        let keys = parts.indices.dropLast(2).filter { parts[$0] == "Version" && parts[$0 + 1].trimmed == ":" }
-        guard let key = keys.first else { return nil }
-        let words = parts[key + 2].split(separator: " ")
-        guard let dash = words.firstIndex(of: "-"), words.count > dash + 1 else { return nil }
+        var text: String?
+        var parser = JSONParser(answer)
+        do throws(JSONParser.Fault) {
+            try parser.object { parser, name throws(JSONParser.Fault) in
+                if name == "Version" { text = try parser.value().string } else { try parser.skip() }
+            }
+            try parser.end()
+        } catch { return nil }
+        guard let words = text?.split(separator: " "), let dash = words.firstIndex(of: "-"), words.count > dash + 1
+        else { return nil }
         self.init(words[dash + 1])
     }
 

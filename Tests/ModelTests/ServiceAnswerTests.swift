@@ -1,9 +1,8 @@
+import Model
 import Testing
 
-@testable import Host
-
-@Suite("Answers of the agent")
-struct AgentAnswerTests {
+@Suite("Answers over HTTP")
+struct ServiceAnswerTests {
     /// What was received, and the body that is taken from it.
     struct Answer: Sendable, CustomTestStringConvertible {
         let received: String
@@ -21,8 +20,8 @@ struct AgentAnswerTests {
         Answer(received: "HTTP/1.0 503 200\r\n\r\n{}", body: nil),
         Answer(received: "HTTP/1.0 301 Moved\r\nLocation: http://x/\r\n\r\n", body: nil),
         Answer(received: "HTTP/1.0\r\n200\r\n\r\n{}", body: nil),
-        Answer(received: "HTTP/1.0 200 OK\r\nContent-Le", body: nil),
-        Answer(received: "HTTP/1.0 200 OK\r\n", body: nil),
+        Answer(received: "HTTP/1.0 200 OK\r\nContent-Le", body: ""),
+        Answer(received: "HTTP/1.0 200 OK\r\n", body: ""),
         Answer(received: "\r\n\r\n", body: nil),
         Answer(received: " 200 OK\r\n\r\n{}", body: nil),
         Answer(received: "", body: nil),
@@ -33,7 +32,7 @@ struct AgentAnswerTests {
 
     @Test("only the body of an answer with status 200 counts", arguments: answers)
     func body(_ answer: Answer) {
-        let body = Host.body(of: Array(answer.received.utf8))
+        let body = ServiceAnswer(received: Array(answer.received.utf8)).body
         #expect(body.map { String(decoding: $0, as: UTF8.self) } == answer.body)
     }
 }

@@ -1,0 +1,20 @@
+import Host
+import Model
+import Planning
+
+/// What verify looks at on a running host besides its rules and files.
+extension Engine {
+    func gatherHostFacts(into facts: inout VerificationFacts) throws(Failure) {
+        facts.agent = try agentFacts()
+    }
+
+    private func agentFacts() throws(Failure) -> AgentFacts {
+        AgentFacts(
+            credentials: host.ask(
+                .port(Endpoint.agentPort), path: AgentFacts.credentialsPath, milliseconds: Self.patience),
+            introspection: askVersion(),
+            start: host.agentStart(ports: [Endpoint.agentPort, Endpoint.introspectionPort]),
+            configurationChanged: try host.files.modified(HostPath.agentConfiguration)?.time,
+            starter: try host.agentStarter)
+    }
+}

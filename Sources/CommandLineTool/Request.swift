@@ -163,8 +163,21 @@ struct Request {
     func command(for mend: Check.Mend) -> String {
         switch mend {
         case .apply: (["ecs-netsetup apply"] + planningWords).joined(separator: " ")
+        case .applyWith(let option, let value):
+            (["ecs-netsetup apply"] + words(without: option) + ["--\(option)", value]).joined(separator: " ")
         case .command(let text): text
         }
+    }
+
+    /// The options that say what is desired, without one that has values.
+    private func words(without option: String) -> [String] {
+        var words: [String] = []
+        var isValue = false
+        for word in planningWords {
+            if !isValue, word != "--\(option)" { words.append(word) }
+            isValue = word == "--\(option)"
+        }
+        return words
     }
 
     /// Whether what persistence depends on is looked at.

@@ -95,7 +95,7 @@ struct TextReport {
         var lines = [head + pad(check.title, width) + "  " + paint(check.evidence)]
         if check.outcome == .skipped { return lines }
         lines.append(palette.dim(indent + check.why))
-        if case .command(let text)? = check.mend { lines.append(indent + "to mend: " + text) }
+        if let mend = check.mend, mend != .apply { lines.append(indent + "to mend: " + request.command(for: mend)) }
         return lines
     }
 

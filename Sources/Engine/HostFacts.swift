@@ -5,6 +5,10 @@ import Planning
 /// What verify looks at on a running host besides its rules and files.
 extension Engine {
     func gatherHostFacts(into facts: inout VerificationFacts) throws(Failure) {
+        facts.bridges = Result { () throws(Failure) in try host.bridges }
+        let networks = host.ask(
+            .socket(DockerNetworks.sockets), path: DockerNetworks.path, milliseconds: Self.patience, most: 4 << 20)
+        facts.dockerNetworks = networks.body.map(DockerNetworks.parse) ?? []
         facts.agent = try agentFacts()
     }
 

@@ -111,6 +111,8 @@ package struct Check: Sendable {
     package enum Mend: Hashable, Sendable {
         /// `ecs-netsetup apply` with the same options.
         case apply
+        /// The same with another value of an option, which is named without its dashes.
+        case applyWith(option: String, value: String)
         /// A command, or where only its owner can help, what to do.
         case command(String)
     }

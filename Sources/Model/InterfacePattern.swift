@@ -43,6 +43,9 @@ package struct InterfacePattern: Hashable, Sendable, CustomStringConvertible {
         self.init(name: name, isWildcard: isWildcard)
     }
 
+    /// Whether an interface of this name is meant.
+    package func covers(_ interface: String) -> Bool { isWildcard ? interface.hasPrefix(name) : interface == name }
+
     /// The spelling of iptables.
     package var description: String { isWildcard ? name + "+" : name }
 }

@@ -1,4 +1,5 @@
 import Model
+import Planning
 import Testing
 
 @testable import CommandLineTool
@@ -86,6 +87,23 @@ struct TextReportTests {
         let matching = plain.checks(try Scene.verification(Scene.matching()), request: Scene.request(.verify))
         #expect(matching.hasSuffix("\nall \(count) checks passed (nftables, mode bridge)\n"))
         #expect(!matching.contains("FAIL"))
+    }
+
+    @Test("of verify tell the command that covers a bridge, with the other options as they were given")
+    func coveringCommand() throws {
+        var facts = VerificationFacts()
+        facts.bridges = .success(["br-0123456789ab"])
+        let decision = try Scene.decision(Scene.matching())
+        let verification = Verification(decision, settings: Scene.settings, facts: facts)
+        var request = Scene.request(.verify)
+        request.planningWords = [
+            "--bridge-interface", "docker+", "--mode", "bridge", "--bridge-interface", "lan0", "--allow-imds",
+        ]
+        let text = plain.checks(verification, request: request)
+        #expect(
+            text.contains(
+                "\n                   to mend: ecs-netsetup apply --mode bridge --allow-imds --bridge-interface docker+,br-+\n"
+            ))
     }
 
     @Test("of status show counters, the parameter and its earlier value")

@@ -45,6 +45,7 @@ struct FuzzTarget: Sendable {
         FuzzTarget("plan") { bytes in _ = try? PlanFile(bytes, path: "plan") },
         FuzzTarget("introspection") { bytes in _ = AgentVersion(metadata: bytes) },
         FuzzTarget("agent-answer") { bytes in _ = ServiceAnswer(received: bytes).body },
+        FuzzTarget("docker-networks") { bytes in _ = DockerNetworks.parse(bytes) },
     ]
 
     /// Rules as they are put into rules files.

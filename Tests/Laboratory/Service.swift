@@ -24,12 +24,25 @@ package final class Service: Sendable {
     }
 
     /// Listens in a namespace on every address given.
-    package init(
+    package convenience init(
         _ name: String, in namespace: Namespace, on addresses: [String], port: UInt16,
         _ behaviour: Behaviour = .answer()
     ) throws {
+        try self.init(name, in: namespace, behaviour) { try addresses.map { try Self.listen($0, port: port) } }
+    }
+
+    /// Listens in a namespace on a Unix socket, as the Docker engine does.
+    package convenience init(
+        _ name: String, in namespace: Namespace, onSocket path: String, _ behaviour: Behaviour = .answer()
+    ) throws {
+        try self.init(name, in: namespace, behaviour) { [try Self.listen(path)] }
+    }
+
+    private init(
+        _ name: String, in namespace: Namespace, _ behaviour: Behaviour, listening: @escaping () throws -> [CInt]
+    ) throws {
         let counter = Counter()
-        let listeners = try namespace.run { try addresses.map { try Self.listen($0, port: port) } }
+        let listeners = try namespace.run(listening)
         let answer = Answer(behaviour, name: name)
         self.counter = counter
         thread = try BackgroundThread(in: namespace) { mustStop in
@@ -99,6 +112,22 @@ package final class Service: Sendable {
         if address.family == AF_INET6 { _ = unsafe setsockopt(listener, CInt(IPPROTO_IPV6), IPV6_V6ONLY, &one, size) }
         guard unsafe address.with({ unsafe bind(listener, $0, $1) }) == 0, Glibc.listen(listener, 1024) == 0 else {
             throw LaboratoryError.system("bind or listen, port \(port)")
+        }
+        return listener
+    }
+
+    private static func listen(_ path: String) throws -> CInt {
+        let listener = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard listener >= 0 else { throw LaboratoryError.system("socket") }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let outcome = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(listener, $0, size) }
+        }
+        guard outcome == 0, Glibc.listen(listener, 16) == 0 else {
+            throw LaboratoryError.system("bind or listen, \(path)")
         }
         return listener
     }

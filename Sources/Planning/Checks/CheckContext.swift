@@ -46,6 +46,10 @@ package struct CheckContext: Sendable {
 package struct VerificationFacts: Sendable {
     /// Other people's chains on the ways that the packets of ECS take.
     package var foreignChains: [ForeignChain] = []
+    /// The host's bridges, by name; nil where nobody looked.
+    package var bridges: Result<[String], Failure>?
+    /// The Docker networks that have a bridge; none where the engine did not say.
+    package var dockerNetworks: [DockerNetwork] = []
     /// nil where there is no running host.
     package var agent: AgentFacts?
 
@@ -62,6 +66,7 @@ package enum CheckCatalogue {
     static let entries: [@Sendable (CheckContext) -> [Check]] = [
         RuleChecks.planned,
         RuleChecks.routeLocalnet,
+        BridgeChecks.coverage,
         PersistenceChecks.checks,
         AgentChecks.restart,
         AgentChecks.version,

@@ -1,0 +1,73 @@
+import Model
+
+/// Whether the patterns cover the bridges that containers are on.
+enum BridgeChecks {
+    /// How many digits of a network's identifier Docker names its bridge after (moby, `drivers/bridge`).
+    static let identifierDigits = 12
+
+    private static let why = "containers on a bridge that no pattern covers get the instance's own credentials"
+
+    static func coverage(_ context: CheckContext) -> [Check] {
+        let settings = context.settings
+        guard let bridges = context.facts.bridges, settings.modes.contains(.bridge), !settings.allowsMetadata else {
+            return []
+        }
+        switch bridges {
+        case .failure(let failure):
+            return [Check(.bridgeCoverage, title, .undecided, evidence: failure.description, why: why)]
+        case .success(let names): return coverage(of: names, context)
+        }
+    }
+
+    private static let title = "bridges of containers"
+
+    private static func coverage(of names: [String], _ context: CheckContext) -> [Check] {
+        let networks = context.facts.dockerNetworks
+        let bridges = names.filter { name in isOfContainers(name) || networks.contains { $0.bridge == name } }
+        let patterns = context.settings.bridgeInterfaces
+        let open = bridges.filter { bridge in !patterns.contains { $0.covers(bridge) } }
+        if open.isEmpty {
+            let seen = bridges.isEmpty ? "there is none" : told(bridges)
+            return [Check(.bridgeCoverage, title, .passed, evidence: seen, why: why)]
+        }
+        let mend = mend(open, patterns)
+        return open.map { bridge in
+            let network = networks.first { $0.bridge == bridge }.map { " (Docker network \"\($0.name)\")" } ?? ""
+            return Check(
+                .bridgeCoverage, printable(bridge), .failed,
+                evidence: "\(printable(bridge))\(network): no pattern covers it",
+                why: why, mend: mend)
+        }
+    }
+
+    /// A few by name, more by their number.
+    private static func told(_ bridges: [String]) -> String {
+        bridges.count > 4 ? "\(bridges.count) of them, all covered" : bridges.map(printable).joined(separator: ", ")
+    }
+
+    private static func printable(_ name: String) -> String {
+        String(printable: name.utf8, most: InterfacePattern.maximumLength)
+    }
+
+    /// Docker's own names: `docker0`, `docker_gwbridge`, and `br-` with the beginning of a network's identifier.
+    private static func isOfContainers(_ name: String) -> Bool { name.hasPrefix("docker") || isUserDefined(name) }
+
+    private static func isUserDefined(_ name: String) -> Bool {
+        let digits = name.utf8.dropFirst(3)
+        let isDigit = { (byte: UInt8) in (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte) }
+        return name.hasPrefix("br-") && digits.count == identifierDigits && digits.allSatisfy(isDigit)
+    }
+
+    /// The patterns that there are, and those that are missing: one for all user-defined networks.
+    private static func mend(_ open: [String], _ patterns: [InterfacePattern]) -> Check.Mend {
+        var wanted = patterns
+        for bridge in open where !wanted.contains(where: { $0.covers(bridge) }) {
+            do throws(Failure) {
+                wanted.append(try InterfacePattern(isUserDefined(bridge) ? "br-+" : bridge))
+            } catch {
+                return .command("give \(printable(bridge)) another name: \(error.subject)")
+            }
+        }
+        return .applyWith(option: "bridge-interface", value: wanted.map(\.description).joined(separator: ","))
+    }
+}

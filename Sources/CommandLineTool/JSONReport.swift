@@ -28,10 +28,25 @@ enum JSONReport {
             ? "undecided" : verification.checks(.failed).isEmpty ? "matches" : "differs"
         return JSONValue.object(
             head(.verify, result) + context(decision, request: request, command: .verify) + [
-                ("checks", .array(verification.checks.map { check($0, request: request) })),
-                ("notes", strings(verification.notes)),
-            ] + (request.probes ? [("ways", .array(Way.ways(verification).map(way)))] : [])
+                ("checks", .array(verification.checks.map { check($0, request: request) }))
+            ] + credentialsUse(verification.facts)
+                + (request.probes ? [("ways", .array(Way.ways(verification).map(way)))] : [])
+                + [("notes", strings(verification.notes))]
         ).text
+    }
+
+    /// What the agent's audit log tells.
+    private static func credentialsUse(_ facts: VerificationFacts) -> [(String, JSONValue)] {
+        guard case .success(let use)? = facts.credentialsUse else { return [] }
+        let times = [("since", use.first), ("last_asked", use.last), ("last_granted", use.lastGranted)]
+        let counts = [
+            ("requests", use.requests), ("failed", use.failed), ("tasks", use.tasks),
+            ("not_understood", use.notUnderstood),
+        ]
+        let members =
+            times.compactMap { name, time in time.map { (name, JSONValue.string($0.description)) } }
+            + counts.map { ($0.0, JSONValue.integer(UInt64($0.1))) }
+        return [("credentials_use", .object(members))]
     }
 
     /// The settings that count, the choices made, and the changes.

@@ -10,6 +10,7 @@ extension Engine {
             .socket(DockerNetworks.sockets), path: DockerNetworks.path, milliseconds: Self.patience, most: 4 << 20)
         facts.dockerNetworks = networks.body.map(DockerNetworks.parse) ?? []
         facts.agent = try agentFacts()
+        facts.credentialsUse = Result { () throws(Failure) in try credentialsUse() }
     }
 
     private func agentFacts() throws(Failure) -> AgentFacts {
@@ -20,5 +21,15 @@ extension Engine {
             start: host.agentStart(ports: [Endpoint.agentPort, Endpoint.introspectionPort]),
             configurationChanged: try host.files.modified(HostPath.agentConfiguration)?.time,
             starter: try host.agentStarter)
+    }
+
+    private func credentialsUse() throws(Failure) -> CredentialsUse {
+        var reader = AuditLogReader()
+        try host.readAuditLogs { bytes, isCut in
+            reader.beginFile(isCut: isCut)
+            reader.take(bytes)
+        }
+        reader.endFile()
+        return reader.result
     }
 }

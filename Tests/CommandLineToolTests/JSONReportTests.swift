@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Model
+import Planning
 import Testing
 
 @testable import CommandLineTool
@@ -131,6 +132,24 @@ struct JSONReportTests {
         #expect(broken.allSatisfy { ($0.outcome == "failed") == ($0.mend != nil) })
         #expect(broken.first { $0.title == "localhost guard" }?.id == "ECS-NET-002")
         #expect(broken.first { $0.title == "localhost guard" }?.severity == "error")
+    }
+
+    @Test("of verify have the audit log's figures, where it was read")
+    func credentialsUse() throws {
+        var facts = VerificationFacts()
+        var use = CredentialsUse()
+        (use.requests, use.failed, use.tasks, use.notUnderstood) = (12, 1, 3, 2)
+        (use.first, use.last) = (UnixTime(seconds: 0), UnixTime(seconds: 60))
+        facts.credentialsUse = .success(use)
+        let verification = Verification(
+            try Scene.decision(Scene.matching()), settings: Scene.settings, facts: facts)
+        let text = JSONReport.checks(verification, request: Scene.request(.verify))
+        let members = try JSONParser.parse(Array(text.utf8))["credentials_use"]
+        #expect(members?["since"]?.string == "1970-01-01T00:00:00Z")
+        #expect(members?["last_asked"]?.string == "1970-01-01T00:01:00Z")
+        #expect(members?["last_granted"]?.string == nil)
+        let counts = ["requests", "failed", "tasks", "not_understood"].map { members?[$0]?.integer }
+        #expect(counts == [12, 1, 3, 2])
     }
 
     @Test("of remove name no modes and no backend")

@@ -46,7 +46,22 @@ struct FuzzTarget: Sendable {
         FuzzTarget("introspection") { bytes in _ = AgentVersion(metadata: bytes) },
         FuzzTarget("agent-answer") { bytes in _ = ServiceAnswer(received: bytes).body },
         FuzzTarget("docker-networks") { bytes in _ = DockerNetworks.parse(bytes) },
+        FuzzTarget("audit-log") { bytes in
+            // The pieces that it comes in make no difference.
+            let whole = auditLog([bytes])
+            let middle = bytes.count / 2
+            precondition(auditLog([Array(bytes[..<middle]), Array(bytes[middle...])]) == whole)
+            precondition(whole.failed <= whole.requests && whole.tasks <= whole.requests)
+        },
     ]
+
+    private static func auditLog(_ pieces: [[UInt8]]) -> CredentialsUse {
+        var reader = AuditLogReader()
+        reader.beginFile(isCut: false)
+        for piece in pieces { reader.take(piece) }
+        reader.endFile()
+        return reader.result
+    }
 
     /// Rules as they are put into rules files.
     private static let rules: [Rule] = {

@@ -52,6 +52,8 @@ package struct VerificationFacts: Sendable {
     package var dockerNetworks: [DockerNetwork] = []
     /// nil where there is no running host.
     package var agent: AgentFacts?
+    /// What the agent's audit log tells; nil where nobody looked.
+    package var credentialsUse: Result<CredentialsUse, Failure>?
 
     /// What packets showed; nil where none was sent.
     package var probe: ProbeReport?
@@ -71,6 +73,7 @@ package enum CheckCatalogue {
         AgentChecks.restart,
         AgentChecks.version,
         AgentChecks.listener,
+        AuditLogChecks.use,
         RuleChecks.beyondPlan,
         ForeignRuleChecks.natOrder,
         ForeignRuleChecks.foreignInput,

@@ -27,9 +27,9 @@ struct UnixTimeTests {
         #expect(UnixTime(rfc3339: text.utf8) == nil)
     }
 
-    @Test("are written so that they are read as the same, every 20 days and a bit")
+    @Test("are written so that they are read as the same, every year and a bit")
     func roundTrip() {
-        for seconds in stride(from: 0, to: 253_402_300_799, by: 1_800_007) {
+        for seconds in stride(from: 0, to: 253_402_300_799, by: 31_700_007) {
             let text = UnixTime(seconds: seconds).description
             #expect(UnixTime(rfc3339: text.utf8)?.seconds == seconds, "\(text)")
         }

@@ -7,12 +7,13 @@ DESTDIR ?=
 BUILD := .build
 PROGRAM := $(BUILD)/release/ecs-netsetup
 FUZZ := $(BUILD)/fuzz
-VENV := $(BUILD)/venv
+CONSUMERS := $(BUILD)/consumers
 STATIC := $(CURDIR)/$(BUILD)/static
 
 # What the build needs from the distribution, what the tests need besides, and a file that says whether it is there.
 BUILD_PACKAGES := libiptc-dev libnftnl-dev libmnl-dev pkg-config
-TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time systemd busybox-static python3-venv
+TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time systemd busybox-static perl \
+	python3-venv
 
 # The Swift and C++ runtimes are linked in, so that a host needs neither, and no RUNPATH is written. The folder that the
 # linker searches first for the C++ runtime holds only the static one.
@@ -22,7 +23,7 @@ RELEASE := -c release --static-swift-stdlib --disable-local-rpath \
 # How long each parser is fuzzed, in seconds.
 FUZZ_SECONDS ?= 60
 
-.PHONY: build test check bench fuzz try install clean build-packages test-packages
+.PHONY: build test check bench fuzz try install clean build-packages test-packages consumers
 
 build: build-packages $(STATIC)/libstdc++.a
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -33,14 +34,8 @@ $(STATIC)/libstdc++.a:
 
 # Style and dependencies, the unit tests, then the tests against the kernel; the latter need root and say so when they
 # are skipped.
-test: check build test-packages $(VENV)/installed
-	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) ECS_NETSETUP_PYTHON=$(CURDIR)/$(VENV)/bin/python $(SWIFT) test
-
-# The consumers of our output, from PyPI.
-$(VENV)/installed: Tests/requirements.txt | test-packages
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r Tests/requirements.txt
-	@touch $@
+test: check build test-packages consumers
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test
 
 check: build-packages
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
@@ -86,3 +81,16 @@ build-packages:
 
 test-packages:
 	$(call need,$(TEST_PACKAGES))
+
+# Others' readers of what the program writes, in a Python environment of their own. Of Debian's package only promtool is
+# taken, so that no service comes with it.
+consumers: test-packages $(CONSUMERS)/ready
+
+$(CONSUMERS)/ready: Tests/Consumers/requirements.txt
+	rm -rf $(CONSUMERS)
+	python3 -m venv $(CONSUMERS)
+	$(CONSUMERS)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	cd $(CONSUMERS) && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } \
+		&& dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 -C bin ./usr/bin/promtool \
+		&& rm prometheus_*.deb
+	touch $@

@@ -68,7 +68,10 @@ let package = Package(
             dependencies: ["TestSupport", "IptablesBackend", "Planning", "Model", "CLibiptc"]),
         .testTarget(name: "CapturesTests", dependencies: ["TestSupport", "Captures", "Planning", "Model"]),
         .testTarget(
-            name: "CommandLineToolTests", dependencies: ["CommandLineTool", "Engine", "Captures", "Planning", "Model"]),
+            name: "CommandLineToolTests",
+            dependencies: [
+                "Laboratory", "TestSupport", "CommandLineTool", "Engine", "Captures", "Planning", "Model",
+            ]),
         .testTarget(
             name: "ImageTests", dependencies: ["Laboratory", "TestSupport"], exclude: ["Golden"]),
         .testTarget(

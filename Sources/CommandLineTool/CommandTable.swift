@@ -171,7 +171,8 @@ enum CommandTable {
 
     private static let outputOptions: [Option] = [
         Option(
-            name: "format", argument: "FORMAT", summary: "text or json", fallback: "text",
+            name: "format", argument: "FORMAT", summary: "text or json; verify also: junit, sarif, tap, prometheus",
+            fallback: "text",
             take: { request, value throws(Failure) in request.format = try parse(value, "--format") }),
         Option(
             name: "color", argument: "WHEN", summary: "auto, always or never; NO_COLOR is honoured", fallback: "auto",

@@ -14,6 +14,22 @@ enum Command: String, CaseIterable {
 enum OutputFormat: String, CaseIterable {
     case text
     case json
+    case junit
+    case sarif
+    case tap
+    case prometheus
+
+    /// Whether it has a place for checks only.
+    private var isForChecks: Bool { self != .text && self != .json }
+
+    /// Refuses a format that a command's answer does not fit into.
+    func check(_ command: Command) throws(Failure) {
+        if command == .verify || !isForChecks { return }
+        let known = Self.allCases.filter { !$0.isForChecks }.map(\.rawValue).joined(separator: ", ")
+        throw .usage(
+            "\(command.rawValue) does not write \(rawValue), only verify does",
+            advice: "\(command.rawValue) takes one of: \(known)")
+    }
 }
 
 /// When colours are used.
@@ -78,6 +94,7 @@ struct Request {
         try request.take(line)
         if request.wantsHelp || request.wantsVersion { return request }
         let command = try ArgumentParser.check(line)
+        try request.format.check(command)
         if let path = request.planPath {
             guard let contents = try read(.plan(path)) else {
                 throw .usage("there is no plan \(path)", advice: "make one with diff --out \(path)")

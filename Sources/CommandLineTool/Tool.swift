@@ -6,7 +6,7 @@ import Planning
 
 /// The program, apart from the wiring.
 package struct Tool {
-    private static let version = "0.1.0"
+    static let version = "0.1.0"
 
     /// The exit statuses, as diff(1) and sysexits(3) have them.
     private enum ExitStatus {
@@ -39,9 +39,9 @@ package struct Tool {
         } catch {
             let wishes = ArgumentParser.outputWishes(words)
             Terminal.complain(error.description)
-            if wishes.format == .json {
+            if let document = Self.document(error, wishes) {
                 // The failure stands on standard error already.
-                do throws(Failure) { try Terminal.write(JSONReport.failure(error, command: wishes.command)) } catch {}
+                do throws(Failure) { try Terminal.write(document) } catch {}
             }
             return error.kind == .usage ? ExitStatus.usage : ExitStatus.trouble
         }
@@ -175,16 +175,36 @@ package struct Tool {
         if request.isQuiet { return }
         let decision = verification.decision
         switch request.format {
-        case .json: try Terminal.write(JSONReport.checks(verification, request: request))
+        case .json: return try Terminal.write(JSONReport.checks(verification, request: request))
+        case .junit: try Terminal.write(JUnitReport.checks(verification, request: request))
+        case .sarif: try Terminal.write(SARIFReport.checks(verification, request: request))
+        case .tap: try Terminal.write(TAPReport.checks(verification, request: request))
+        case .prometheus:
+            try Terminal.write(PrometheusReport.checks(verification, request: request, now: Self.now))
         case .text:
             let report = TextReport(palette: Palette(isColored: Terminal.usesColor(request.color)))
             let evidence = request.isVerbose ? report.evidence(decision) : ""
             try Terminal.write(
                 evidence + report.checks(verification, request: request)
                     + (request.probes ? "\n" + report.picture(Way.ways(verification)) : ""))
-            for note in verification.notes { Terminal.complain("note: \(note)") }
+        }
+        for note in verification.notes { Terminal.complain("note: \(note)") }
+    }
+
+    /// What a program that reads the answer gets of a failure; nil where only people read.
+    private static func document(_ failure: Failure, _ request: Request) -> String? {
+        switch request.format {
+        case .text: nil
+        case .json: JSONReport.failure(failure, command: request.command)
+        case .junit: JUnitReport.failure(failure)
+        case .sarif: SARIFReport.failure(failure)
+        case .tap: TAPReport.failure(failure)
+        case .prometheus: PrometheusReport.failure(now: now)
         }
     }
+
+    /// Seconds since 1970.
+    private static var now: UInt64 { UInt64(time(nil)) }
 
     private func write(_ observation: Observation, request: Request) throws(Failure) {
         if request.isQuiet { return }

@@ -5,7 +5,7 @@ package import Planning
 package struct Verification: Sendable {
     package let decision: Decision
     package let facts: VerificationFacts
-    package let checks: [Check]
+    package internal(set) var checks: [Check]
 
     package init(_ decision: Decision, settings: Settings, facts: VerificationFacts = VerificationFacts()) {
         self.decision = decision

@@ -60,6 +60,11 @@ struct WrongUsageTests {
             "apply --mode bridge --persist forever", "--persist does not know 'forever'",
             "iptables-services, netfilter-persistent, systemd, none, auto"),
         Case("status --format yaml", "--format does not know 'yaml'", "text, json"),
+        Case(
+            "apply --mode bridge --format junit", "apply does not write junit, only verify does", "one of: text, json"),
+        Case("diff --mode bridge --format sarif", "diff does not write sarif"),
+        Case("remove --format tap", "remove does not write tap"),
+        Case("status --format prometheus", "status does not write prometheus", "status takes one of: text, json"),
         Case("status --color sometimes", "--color does not know 'sometimes'", "auto, always, never"),
         Case("apply --mdoe bridge", "unknown option '--mdoe'", "did you mean --mode?"),
         Case("apply --mdoe=bridge", "unknown option '--mdoe'", "did you mean --mode?"),

@@ -1,0 +1,34 @@
+import Glibc
+
+/// Somebody else's software that reads what the program writes: `Tests/Consumers`, made ready by `make consumers`.
+package enum Consumer: String, Sendable {
+    /// Our own JSON answers, held against `docs/json.schema.json`.
+    case answer
+    case junit
+    case sarif
+    case tap
+    case prometheus
+    /// A workflow of GitHub Actions.
+    case github
+    /// A pipeline of GitLab.
+    case gitlab
+    /// A template of Packer's.
+    case packer
+
+    private static let repository = String(#filePath.dropLast("/Tests/Laboratory/Consumer.swift".utf8.count))
+
+    /// Has a document read.
+    ///
+    /// - Returns: what the consumer made of it, as JSON.
+    /// - Throws: what it did not like, or that it is not there.
+    @discardableResult
+    package func read(_ document: String) throws -> String {
+        let python = Self.repository + "/.build/consumers/bin/python"
+        guard unsafe access(python, X_OK) == 0 else {
+            throw LaboratoryError("\(python) is not there; run: make consumers")
+        }
+        let result = try execute([python, Self.repository + "/Tests/Consumers/consume.py", rawValue], input: document)
+        guard result.status == 0 else { throw LaboratoryError("\(rawValue): \(result.errors)\n\(document)") }
+        return result.output
+    }
+}

@@ -18,7 +18,10 @@ def fail(message):
 
 
 def complain_of(validator, document):
-    for error in validator.iter_errors(document):
+    from jsonschema.exceptions import best_match
+
+    error = best_match(validator.iter_errors(document))
+    if error:
         fail(f"{error.json_path}: {error.message[:400]}")
 
 

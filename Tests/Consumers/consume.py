@@ -11,6 +11,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
+PROMTOOL = pathlib.Path(sys.executable).parent / "promtool"
 
 
 def fail(message):
@@ -159,7 +160,7 @@ def prometheus(path):
 
     text = path.read_bytes()
     promtool = subprocess.run(
-        [str(pathlib.Path(sys.executable).parent / "promtool"), "check", "metrics"],
+        [str(PROMTOOL), "check", "metrics"],
         input=text,
         capture_output=True,
         check=False,
@@ -179,7 +180,10 @@ def builtin(name):
     def validate(path):
         checker = pathlib.Path(sys.executable).parent / "check-jsonschema"
         done = subprocess.run(
-            [str(checker), "--builtin-schema", name, str(path)], capture_output=True, text=True, check=False
+            [str(checker), "--builtin-schema", name, "--default-filetype", "yaml", str(path)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode != 0:
             fail(done.stdout + done.stderr)
@@ -194,7 +198,14 @@ def builtin(name):
 def packer(path):
     import hcl2
 
-    return hcl2.loads(path.read_text())
+    return hcl2.loads(path.read_text(), serialization_options=hcl2.SerializationOptions(strip_string_quotes=True))
+
+
+def rules(path):
+    promtool = subprocess.run([str(PROMTOOL), "check", "rules", str(path)], capture_output=True, text=True, check=False)
+    if promtool.returncode != 0:
+        fail(promtool.stdout + promtool.stderr)
+    return {}
 
 
 KINDS = {
@@ -206,6 +217,7 @@ KINDS = {
     "github": builtin("vendor.github-workflows"),
     "gitlab": builtin("vendor.gitlab-ci"),
     "packer": packer,
+    "rules": rules,
 }
 
 with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,8 @@ package enum Consumer: String, Sendable {
     case gitlab
     /// A template of Packer's.
     case packer
+    /// Rules of Prometheus' alerts.
+    case rules
 
     private static let repository = String(#filePath.dropLast("/Tests/Laboratory/Consumer.swift".utf8.count))
 

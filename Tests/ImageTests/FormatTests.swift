@@ -1,0 +1,97 @@
+import FoundationEssentials
+import Laboratory
+import Testing
+
+/// What the program itself prints for an image, read by software that others wrote.
+@Suite("Formats of an image's checks")
+struct FormatTests {
+    /// As far as the formats have them in common.
+    struct Reading: Decodable {
+        struct Row: Decodable {
+            let id: String
+            let outcome: String
+            let location: String?
+        }
+        struct Sample: Decodable {
+            let name: String
+            let value: Double
+        }
+        let rows: [Row]?
+        let samples: [Sample]?
+        let successful: Bool?
+        let notifications: [String]?
+
+        init(_ document: String, by consumer: Consumer) throws {
+            self = try JSONDecoder().decode(Reading.self, from: Data(try consumer.read(document).utf8))
+        }
+
+        func value(_ name: String) -> Double? { samples?.first { $0.name == "ecs_netsetup_" + name }?.value }
+    }
+
+    private static let formats: [Consumer] = [.junit, .sarif, .tap, .prometheus]
+
+    private func verify(_ image: HostImage, _ format: Consumer, _ status: CInt) throws -> Reading {
+        let result = try image.netsetup(["verify", "--mode", "bridge", "--format", format.rawValue])
+        #expect(result.status == status, "\(result.errors)")
+        return try Reading(result.output, by: format)
+    }
+
+    @Test("tell what fails before apply, and nothing after it", arguments: formats)
+    func checks(_ format: Consumer) throws {
+        let image = try HostImage(Distro.all[1])
+        let before = try verify(image, format, 1)
+        let failed = before.rows?.filter { $0.outcome == "failed" }.map(\.id)
+        if format == .prometheus {
+            #expect(before.value("checks_failed") ?? 0 > 0 && before.value("up") == 1)
+            #expect(before.value("last_run_timestamp_seconds") ?? 0 > 1_700_000_000)
+        } else {
+            #expect(failed?.contains("ECS-NET-016") == true && failed?.contains("ECS-NET-020") == true)
+        }
+        #expect(try image.netsetup(["apply", "--mode", "bridge"]).status == 0)
+        let after = try verify(image, format, 0)
+        #expect(after.rows?.allSatisfy { $0.outcome == "passed" } ?? true)
+        #expect(after.value("checks_failed") ?? 0 == 0)
+    }
+
+    @Test("tell of an error in a whole document, also of a wrong command line", arguments: formats)
+    func errors(_ format: Consumer) throws {
+        let options = ["--format", format.rawValue]
+        for (words, status) in [
+            (["verify", "--mode", "bridge", "--root", "/nowhere"], 2), (["verify", "--mode", "brigde"], 64),
+            (["apply", "--mode", "bridge"], 64), (["frobnicate"], 64),
+        ] as [([String], CInt)] {
+            let result = try execute([Tool.path] + words + options)
+            #expect(result.status == status && !result.errors.isEmpty)
+            let reading = try Reading(result.output, by: format)
+            switch format {
+            case .junit: #expect(reading.rows?.map(\.outcome) == ["undecided"])
+            case .sarif: #expect(reading.successful == false && reading.notifications?.count == 1)
+            case .tap: #expect(reading.notifications?.count == 1)
+            default: #expect(reading.value("up") == 0)
+            }
+        }
+    }
+
+    @Test("print nothing with --quiet", arguments: formats)
+    func quiet(_ format: Consumer) throws {
+        let image = try HostImage(Distro.all[1])
+        let result = try image.netsetup(["verify", "--mode", "bridge", "--quiet", "--format", format.rawValue])
+        #expect(result.status == 1 && result.output.isEmpty && result.errors.isEmpty)
+    }
+
+    @Test("the JSON answers keep to their schema")
+    func answers() throws {
+        let image = try HostImage(Distro.all[1])
+        for (words, status) in [
+            (["diff", "--mode", "bridge"], 1), (["verify", "--mode", "bridge"], 1), (["apply", "--mode", "bridge"], 0),
+            (["apply"], 0), (["diff"], 0), (["verify"], 0), (["remove"], 0), (["remove"], 0), (["apply"], 64),
+            (["verify", "--mode", "awsvpc", "--persist", "none"], 0),
+            (["diff", "--mode", "bridge", "--root", "/nowhere"], 2),
+        ] as [([String], CInt)] {
+            let root = words.contains("--root") ? [] : ["--root", image.root.path]
+            let result = try execute([Tool.path] + words + root + ["--format", "json"])
+            #expect(result.status == status, "\(words): \(result.output)")
+            try Consumer.answer.read(result.output)
+        }
+    }
+}

@@ -242,7 +242,7 @@ extension Live {
             #expect(answer == .answered("agent"), "\(answer)")
         }
 
-        @Test("verify reads 5,000 rules of others in some 30 ms", arguments: Backend.allCases)
+        @Test("verify takes little time with 5,000 rules of others", arguments: Backend.allCases)
         func manyRules(_ backend: Backend) throws {
             let lab = try Laboratory.Bare()
             let tool = backend == .nftables ? "iptables-nft-restore" : "iptables-legacy-restore"
@@ -254,7 +254,7 @@ extension Live {
             try lab.requireNetsetup(["apply"] + options)
             // Time on the processor: the tests share theirs with others.
             let best = try (0..<5).map { _ in try lab.netsetup(["verify"] + options).cpuTime }.min() ?? 1
-            #expect(best < 0.06, "\(best) s")
+            #expect(best < 0.09, "\(best) s")
         }
     }
 }

@@ -86,7 +86,7 @@ if Context.environment["ECS_NETSETUP_FUZZ"] != nil {
     package.products.append(.executable(name: "fuzz", targets: ["fuzz"]))
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["CommandLineTool", "Planning", "Model"], path: "Tests/Fuzz",
+            name: "fuzz", dependencies: ["CommandLineTool", "Captures", "Planning", "Model"], path: "Tests/Fuzz",
             exclude: ["Corpus", "run"],
             swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
 }

@@ -1,3 +1,4 @@
+import Captures
 import Glibc
 import Model
 
@@ -43,6 +44,8 @@ struct FuzzTarget: Sendable {
             precondition((try? Record(text: record.text, path: "record"))?.text == record.text)
         },
         FuzzTarget("plan") { bytes in _ = try? PlanFile(bytes, path: "plan") },
+        FuzzTarget("iptables-save") { bytes in capture(bytes) },
+        FuzzTarget("nft-json") { bytes in capture(bytes) },
         FuzzTarget("introspection") { bytes in _ = AgentVersion(metadata: bytes) },
         FuzzTarget("agent-answer") { bytes in _ = ServiceAnswer(received: bytes).body },
         FuzzTarget("docker-networks") { bytes in _ = DockerNetworks.parse(bytes) },
@@ -61,6 +64,12 @@ struct FuzzTarget: Sendable {
         for piece in pieces { reader.take(piece) }
         reader.endFile()
         return reader.result
+    }
+
+    private static func capture(_ bytes: [UInt8]) {
+        var capture = Capture()
+        guard (try? capture.read(bytes, from: "capture")) != nil else { return }
+        _ = (capture.iptables, capture.nftables, capture.foreignChains)
     }
 
     /// Rules as they are put into rules files.

@@ -79,7 +79,7 @@ struct WrongUsageTests {
         Case("status --root /tmp", "status does not take --root"),
         Case("verify --mode bridge --restart-agent", "verify does not take --restart-agent"),
         Case("apply --mode bridge --bridge-interface docker+,", "has an empty entry", "docker+,br-+"),
-        Case("verify --mode bridge --probe --root /tmp", "--probe and --root contradict each other", "no network"),
+        Case("verify --mode bridge --probe --root /tmp", "--probe does not go with --root", "only a running host"),
         Case("verify --mode bridge --probe-timeout 0", "--probe-timeout does not take '0'", "from 1 to 60000"),
         Case("verify --mode bridge --probe-timeout 60001", "--probe-timeout does not take '60001'"),
         Case("diff --mode bridge --probe", "diff does not take --probe"),

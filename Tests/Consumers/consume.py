@@ -123,7 +123,7 @@ def sarif(path):
 def tap(path):
     from tap.parser import Parser
 
-    # Perl's reader knows the escape of a number sign, and tap.py the YAML.
+    # Perl's reader knows the escape of a number sign, which tap.py takes for a directive; tap.py reads the YAML.
     perl = subprocess.run(
         ["perl", str(HERE / "tap.pl"), str(path)], capture_output=True, text=True, encoding="utf-8", check=False
     )
@@ -138,7 +138,8 @@ def tap(path):
     for (_, ok, directive, description, explanation), test in zip(
         [line for line in lines if line[0] == "test"], tests, strict=True
     ):
-        if (ok == "1") != test.ok or (directive == "SKIP") != test.skip:
+        is_escaped = "#" in description
+        if (ok == "1") != test.ok or not is_escaped and (directive == "SKIP") != test.skip:
             fail(f"Perl and Python differ on {description}")
         block = test.yaml_block or {}
         identifier, _, title = description.removeprefix("- ").partition(" ")

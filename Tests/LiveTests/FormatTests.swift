@@ -5,16 +5,22 @@ extension Live {
     /// What the program writes on a host, read by software that others wrote.
     @Suite("Formats")
     struct FormatTests {
-        private static let options = ["--mode", "bridge", "--persist", "none"]
+        private static let options = [
+            "--mode", "bridge", "--bridge-interface", "docker+,br-+", "--persist", "none",
+        ]
 
         @Test("every answer in JSON keeps to its schema", arguments: Backend.allCases)
         func answers(_ backend: Backend) throws {
             let lab = try Laboratory()
             let options = Self.options + ["--backend", backend.rawValue]
+            let captured = ["--mode", "host", "--ruleset", "/run/captured.json"]
+            try lab.host.require(["sh", "-c", "nft -j list ruleset > /run/captured.json"])
             for (words, status) in [
-                (["status"], 0), (["diff"] + options, 1), (["verify"] + options, 1), (["apply"] + options, 0),
+                (["status"], 0), (["diff"] + captured, 1), (["verify"] + captured, 1), (["diff"] + options, 1),
+                (["verify"] + options, 1), (["apply"] + options, 0),
                 (["status"], 0), (["apply"] + options, 0), (["diff"] + options, 0), (["verify"] + options, 0),
-                (["diff", "--mode", "awsvpc"], 1), (["remove"], 0), (["remove"], 0), (["apply", "--mode", "x"], 64),
+                (["verify", "--probe"] + options, 0), (["diff", "--mode", "awsvpc"], 1), (["remove"], 0),
+                (["remove"], 0), (["apply", "--mode", "x"], 64),
             ] as [([String], CInt)] {
                 let result = try lab.netsetup(words + ["--format", "json"])
                 #expect(result.status == status, "\(words): \(result.output)\(result.errors)")

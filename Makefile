@@ -86,11 +86,14 @@ test-packages:
 # taken, so that no service comes with it.
 consumers: test-packages $(CONSUMERS)/ready
 
+# Into a folder that apt's own user may not write to.
+DOWNLOAD := apt-get -o APT::Sandbox::User=root download -qq
+
 $(CONSUMERS)/ready: Tests/Consumers/requirements.txt
 	rm -rf $(CONSUMERS)
 	python3 -m venv $(CONSUMERS)
 	$(CONSUMERS)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
-	cd $(CONSUMERS) && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } \
+	cd $(CONSUMERS) && { $(DOWNLOAD) prometheus || { apt-get update -qq && $(DOWNLOAD) prometheus; }; } \
 		&& dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 -C bin ./usr/bin/promtool \
 		&& rm prometheus_*.deb
 	touch $@

@@ -69,9 +69,7 @@ let package = Package(
         .testTarget(name: "CapturesTests", dependencies: ["TestSupport", "Captures", "Planning", "Model"]),
         .testTarget(
             name: "CommandLineToolTests",
-            dependencies: [
-                "Laboratory", "TestSupport", "CommandLineTool", "Engine", "Captures", "Planning", "Model",
-            ]),
+            dependencies: ["Laboratory", "CommandLineTool", "Engine", "Captures", "Planning", "Model"]),
         .testTarget(
             name: "ImageTests", dependencies: ["Laboratory", "TestSupport"], exclude: ["Golden"]),
         .testTarget(

@@ -258,6 +258,8 @@ extension Live {
         private static func install(_ given: Situation, on lab: Laboratory) throws {
             let result = try lab.netsetup(["apply"] + arguments(given))
             try #require(result.status == 0, "\(result.errors)")
+            // Not covered, which would be told too.
+            try lab.host.require(["ip", "link", "del", Laboratory.userBridge])
             for (tool, input) in given.rules {
                 try lab.host.require(tool == "nft" ? [tool, "-f", "-"] : [tool, "--noflush"], input: input)
             }

@@ -227,6 +227,8 @@ extension Live {
         func healthy(_ host: Host) throws {
             let lab = try Laboratory()
             defer { lab.stop() }
+            // Docker alone: another network's bridge would have to be covered too.
+            try lab.host.require(["ip", "link", "del", Laboratory.userBridge])
             for (tool, input) in host.rules {
                 try lab.host.require(tool == "nft" ? [tool, "-f", "-"] : [tool, "--noflush"], input: input)
             }

@@ -30,10 +30,14 @@ extension Host {
         guard wait(for: Int16(POLLOUT), on: connection, until: limit) else {
             return .silence(milliseconds: milliseconds)
         }
+        // A rule that rejects ends the wait too.
+        let outcome = Self.error(of: connection)
+        if outcome == ECONNREFUSED { return .refused }
+        if outcome != 0 { return .failed("connect", errno: outcome) }
         // HTTP/1.0, so that the answer ends with the connection and comes in one piece.
         let request = Array("GET \(path) HTTP/1.0\r\nHost: localhost\r\n\r\n".utf8)
         guard unsafe send(connection, request, request.count, CInt(MSG_NOSIGNAL)) == request.count else {
-            return errno == ECONNREFUSED ? .refused : .failed("send", errno: errno)
+            return .failed("send", errno: errno)
         }
         let (answer, isAtEnd) = receive(from: connection, most: most, until: limit)
         // Not even a line, and there is more to come.
@@ -76,6 +80,13 @@ extension Host {
             }
         }
         return outcome == 0 ? 0 : errno
+    }
+
+    /// What became of connecting. The corresponding C function is `getsockopt` with `SO_ERROR`.
+    private static func error(of connection: CInt) -> CInt {
+        var number: CInt = 0
+        var size = socklen_t(MemoryLayout<CInt>.size)
+        return unsafe getsockopt(connection, SOL_SOCKET, SO_ERROR, &number, &size) == 0 ? number : errno
     }
 
     /// - Returns: what came, and whether the service said that this is all.

@@ -132,7 +132,8 @@ extension BrokenHost {
             legacy("iptables", "mangle", "no introspection from other hosts"), checks: [8]),
         BrokenHost(
             "no rule that lets requests in, where INPUT drops", on: [.iptables],
-            legacy("iptables", "filter", "let redirected credential requests in"), "iptables-legacy -A INPUT -i lo -j ACCEPT; iptables-legacy -P INPUT DROP",
+            legacy("iptables", "filter", "let redirected credential requests in"),
+            "iptables-legacy -A INPUT -i lo -j ACCEPT; iptables-legacy -P INPUT DROP",
             checks: [5], probes: [25]),
         BrokenHost(
             "a rule of ours too many", on: [.nftables],
@@ -175,9 +176,11 @@ extension BrokenHost {
 
     private static let rulesOfOthers = [
         BrokenHost(
-            "legacy INPUT that drops", on: [.nftables], "iptables-legacy -A INPUT -i lo -j ACCEPT; iptables-legacy -P INPUT DROP", checks: [13], probes: [25]),
+            "legacy INPUT that drops", on: [.nftables],
+            "iptables-legacy -A INPUT -i lo -j ACCEPT; iptables-legacy -P INPUT DROP", checks: [13], probes: [25]),
         BrokenHost(
-            "INPUT of iptables-nft that drops", "iptables-nft -A INPUT -i lo -j ACCEPT; iptables-nft -P INPUT DROP", checks: [13], probes: [25]),
+            "INPUT of iptables-nft that drops", "iptables-nft -A INPUT -i lo -j ACCEPT; iptables-nft -P INPUT DROP",
+            checks: [13], probes: [25]),
         BrokenHost(
             "an input chain of nft that drops",
             "nft add table inet cis; nft add chain inet cis input '{ type filter hook input priority 0; policy drop; }'; nft add rule inet cis input iifname lo accept; nft add rule inet cis input icmpv6 type nd-neighbor-solicit accept",

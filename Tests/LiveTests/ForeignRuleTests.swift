@@ -197,6 +197,7 @@ extension Live {
                         stockNft,
                         stock(
                             "filter", "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT",
+                            "-A INPUT -i lo -j ACCEPT",
                             "-A INPUT -p tcp -m state --state NEW -m tcp --dport 22 -j ACCEPT",
                             "-A INPUT -j REJECT --reject-with icmp-host-prohibited")
                     )

@@ -9,6 +9,10 @@ extension Live {
 
         private func makeHost(_ backend: Backend, _ options: [String] = options) throws -> Laboratory {
             let lab = try Laboratory()
+            if !options.contains("docker+,br-+") {
+                // Not covered, which would be told too.
+                try lab.host.require(["ip", "link", "del", Laboratory.userBridge])
+            }
             try lab.host.require([Tool.path, "apply", "--backend", backend.rawValue, "--quiet"] + options)
             return lab
         }
@@ -279,7 +283,11 @@ struct Breakage: Sendable, CustomTestStringConvertible {
             "somebody's DNAT first", .nftables,
             [
                 "table ip thief { chain pre { type nat hook prerouting priority -150; ip daddr 169.254.170.2 tcp dport 80 dnat to 172.17.0.1:51678; }; }"
-            ], ["somebody other than the agent answered: HTTP/1.1 200 OK, sent there by rule", "chain ip thief pre"]),
+            ],
+            [
+                "the agent's introspection answered, not its credentials endpoint, sent there by rule",
+                "chain ip thief pre",
+            ]),
         Breakage(
             "somebody's DNAT first, to nowhere", .iptables,
             [
@@ -297,7 +305,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
             "introspection on the agent's port", .nftables,
             [
                 "table ip mirror { chain input { type nat hook input priority 0; }; chain out { type nat hook output priority 0; }; chain pre { type nat hook prerouting priority -102; ip daddr 169.254.170.2 tcp dport 80 dnat to 127.0.0.1:51678; }; }"
-            ], ["somebody other than the agent answered: HTTP/1.1 200 OK, sent there by rule"]),
+            ], ["the agent's introspection answered, not its credentials endpoint, sent there by rule"]),
     ]
 
     private static let host: [Breakage] = [

@@ -69,7 +69,9 @@ let package = Package(
         .testTarget(name: "CapturesTests", dependencies: ["TestSupport", "Captures", "Planning", "Model"]),
         .testTarget(
             name: "CommandLineToolTests",
-            dependencies: ["Laboratory", "CommandLineTool", "Engine", "Captures", "Planning", "Model"]),
+            dependencies: [
+                "TestSupport", "Laboratory", "CommandLineTool", "Engine", "Captures", "Planning", "Model",
+            ]),
         .testTarget(
             name: "ImageTests", dependencies: ["Laboratory", "TestSupport"], exclude: ["Golden"]),
         .testTarget(

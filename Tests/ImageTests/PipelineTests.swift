@@ -8,13 +8,8 @@ import Testing
 /// A step that needs what is not here is named in the output.
 @Suite("Pipelines in the documentation")
 struct PipelineTests {
-    /// What stands in a fence below the file's name.
     private static func snippet(_ name: String) throws -> String {
-        let file = URL(filePath: #filePath).appending(path: "../../../docs/ci.md").standardized
-        let text = try String(contentsOf: file, encoding: .utf8)
-        let start = try #require(text.firstRange(of: "\n`\(name)`:\n\n```"), "\(name) is not in docs/ci.md").upperBound
-        let lines = text[start...].split(separator: "\n", omittingEmptySubsequences: false).dropFirst()
-        return lines.prefix { $0 != "```" }.map { $0 + "\n" }.joined()
+        try Documentation.snippet(name, of: "ci.md")
     }
 
     private static func decode<Value: Decodable>(_ name: String, by consumer: Consumer) throws -> Value {

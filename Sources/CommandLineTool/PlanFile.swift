@@ -20,7 +20,9 @@ struct PlanFile {
 
     init(_ decision: Decision, request: Request, version: String, path: String) {
         self.path = path
-        arguments = request.planWords
+        // An image's own path, so that the plan fits from wherever it is applied.
+        let root = decision.observed.disk.root
+        arguments = request.planWords + (root.isEmpty ? [] : ["--root", root])
         self.version = version
         fingerprint = decision.fingerprint
         changes = Self.changes(decision)

@@ -67,7 +67,7 @@ struct Request {
     var probeTimeout = 1000
     /// The options that say what is desired, as they were given, so that advice can repeat them.
     var planningWords: [String] = []
-    /// The same with what else is saved, for a plan.
+    /// The same with what else is saved, and without `--root`, for a plan.
     private(set) var planWords: [String] = []
     /// Where the plan is written; nil for nowhere.
     var planOut: String?
@@ -115,6 +115,9 @@ struct Request {
             throw .usage(
                 "--probe does not go with --\(request.root == nil ? "ruleset" : "root")",
                 advice: "only a running host has a network to probe")
+        }
+        if request.planOut == "-" {
+            throw .usage("--out takes no '-'", advice: "name a file: the answer itself goes to standard output")
         }
         if request.planOut != nil, !request.rulesets.isEmpty {
             throw .usage("--out does not go with --ruleset", advice: "a plan is made on the host, or with --root alone")
@@ -171,7 +174,7 @@ struct Request {
             let words = values.flatMap(option.words)
             let isPlanning = option.isPlanning || option.name == "root"
             if isPlanning { planningWords += words }
-            if isPlanning || option.isSaved { planWords += words }
+            if option.isPlanning || option.isSaved { planWords += words }
             if let key = option.settingsKey { saved.append(.init(key: key, value: value.isEmpty ? "true" : value)) }
         }
     }

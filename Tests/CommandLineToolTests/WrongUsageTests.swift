@@ -82,6 +82,7 @@ struct WrongUsageTests {
         Case("verify --mode bridge --probe --root /tmp", "--probe does not go with --root", "only a running host"),
         Case("verify --mode bridge --probe-timeout 0", "--probe-timeout does not take '0'", "from 1 to 60000"),
         Case("verify --mode bridge --probe-timeout 60001", "--probe-timeout does not take '60001'"),
+        Case("diff --mode bridge --out -", "--out takes no '-'", "standard output"),
         Case("diff --mode bridge --probe", "diff does not take --probe"),
         Case("remove --mode bridge", "remove does not take --mode", "ecs-netsetup remove --help"),
         Case("status --backend iptables", "status does not take --backend"),

@@ -37,6 +37,19 @@ extension ImageTests {
             #expect(again.errors.contains("the host is not as it was when \(plan) was made"), "\(again.errors)")
         }
 
+        @Test("of an image fit from any folder")
+        func fromAnywhere() throws {
+            let image = try HostImage(ImageTests.amazonLinux2)
+            let plan = image.root.path + ".plan.json"
+            defer { unsafe unlink(plan) }
+            let inFolder = "cd \(image.root.path)/.. && exec \(Tool.path) diff --mode bridge --out \(plan) --root "
+            let name = try #require(image.root.path.split(separator: "/").last)
+            let diff = try execute(["sh", "-c", inFolder + name])
+            #expect(diff.status == 1, "\(diff.errors)")
+            let applied = try apply(plan)
+            #expect(applied.status == 0, "\(applied.errors)")
+        }
+
         @Test("of nothing to do are carried out as often as one likes")
         func nothing() throws {
             let image = try HostImage(ImageTests.amazonLinux2)

@@ -16,7 +16,7 @@ struct Show {
         print("(The agent is restarted, as apply asks for.)")
         try lab.host.restartAgent()
         try showTable("After: who reaches what")
-        try showRun(["verify"])
+        try showRun(["verify", "--probe"])
         try showRun(["status"])
         try showRun(["remove"])
     }

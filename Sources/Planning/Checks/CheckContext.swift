@@ -61,7 +61,7 @@ package struct VerificationFacts: Sendable {
     package init() {}
 }
 
-/// Every check, in the order in which they are told.
+/// Every check.
 ///
 /// To add a check: write a function in `Planning/Checks`, name it here, and give it a case of `CheckKind`.
 package enum CheckCatalogue {
@@ -81,6 +81,9 @@ package enum CheckCatalogue {
         ProbeChecks.checks,
     ]
 
-    /// What every check says.
-    package static func checks(_ context: CheckContext) -> [Check] { entries.flatMap { $0(context) } }
+    /// What every check says, by its identifier.
+    package static func checks(_ context: CheckContext) -> [Check] {
+        let checks = entries.flatMap { $0(context) }
+        return CheckKind.allCases.flatMap { kind in checks.filter { $0.kind == kind } }
+    }
 }

@@ -66,7 +66,7 @@ enum ForeignRuleChecks {
         let base: ForeignChain
         let problem: String
         let isCertain: Bool
-        let mend: String
+        let mend: Check.Mend
     }
 
     private static func walk(_ context: CheckContext) -> PacketWalk {
@@ -109,7 +109,7 @@ enum ForeignRuleChecks {
         return told.map { finding in
             Check(
                 kind, title, finding.isCertain ? .failed : .undecided, evidence: finding.problem, why: why,
-                mend: finding.isCertain ? .command(finding.mend) : nil)
+                mend: finding.isCertain ? finding.mend : nil)
         }
     }
 }
@@ -159,7 +159,8 @@ extension ForeignRuleChecks {
         let place =
             end.rule == nil ? "change that policy" : "delete or change that rule, or put an exception ahead of it"
         return Finding(
-            base: end.chain, problem: isCertain ? problem : doubtful(end, problem), isCertain: isCertain, mend: place)
+            base: end.chain, problem: isCertain ? problem : doubtful(end, problem), isCertain: isCertain,
+            mend: .command(place))
     }
 
     private static func doubtful(_ end: PacketWalk.End, _ problem: String) -> String {
@@ -177,7 +178,7 @@ extension ForeignRuleChecks {
                 let problem = "\(end.decider) drops redirected requests"
                 return Finding(
                     base: stage.base, problem: isCertain ? problem : doubtful(end, problem), isCertain: isCertain,
-                    mend: accepting(in: stage.base))
+                    mend: .command(accepting(in: stage.base)))
             }
         }
     }
@@ -236,17 +237,28 @@ extension ForeignRuleChecks {
             var packet = Packet(to: address, isLocal: false, port: 80, from: interface)
             packet.outInterface = .uplink
             let stages = walk.stages(of: packet, at: .forward) { $0.type != "nat" }
-            findings += leaks(stages, isOurs: \.isOurs)
+            findings += leaks(stages, mend: mend(context), isOurs: \.isOurs)
             // An operator's own rule, as Amazon documents it, that others precede.
             let alone = withoutOurs.stages(of: packet, at: .forward) { $0.type != "nat" }
-            if withoutOurs.drops(address) { harmless += leaks(alone) { _ in false }.map(\.problem) }
+            if withoutOurs.drops(address) { harmless += leaks(alone, mend: .apply) { _ in false }.map(\.problem) }
         }
         let seen = harmless.first.map { "\($0), but our rule drops before that" } ?? "a rule drops them first"
         return checks(.shadowedDrop, title, findings, seen: seen, why: whyShadowed)
     }
 
+    /// Among the filter rules, the next restart of Docker would put others ahead again.
+    private static func mend(_ context: CheckContext) -> Check.Mend {
+        let settings = context.settings
+        let mustStay = context.plan.backend == .iptables && settings.metadataAction == .reject
+        return settings.metadataPlacement == .early || mustStay
+            ? .apply
+            : .applyWith(option: "imds-placement", value: MetadataPlacement.early.rawValue)
+    }
+
     /// Who lets a packet through, where it is not dropped all the same.
-    private static func leaks(_ stages: [PacketWalk.Stage], isOurs: (ForeignRule) -> Bool) -> [Finding] {
+    private static func leaks(
+        _ stages: [PacketWalk.Stage], mend: Check.Mend, isOurs: (ForeignRule) -> Bool
+    ) -> [Finding] {
         let ends = PacketWalk.ends(of: stages)
         guard ends.contains(where: { $0.kind != .dropped }) else { return [] }
         let isCertain = ends.allSatisfy { $0.kind == .passes }
@@ -261,7 +273,7 @@ extension ForeignRuleChecks {
                 base: end.chain,
                 problem: isCertain ? problem : problem + (doubt.map { ", if \($0.description)" } ?? ""),
                 isCertain: isCertain,
-                mend: "ecs-netsetup apply --imds-placement early, whose rule stands ahead of all of these")
+                mend: mend)
         ]
     }
 }

@@ -56,9 +56,11 @@ struct Picture {
             case .undecided?: palette.yellow(course)
             case .skipped?, nil: course
             }
-        let count = way.packets.map { "\($0) packet\($0 == 1 ? "" : "s")" } ?? "no rule"
-        let padding = String(repeating: " ", count: max(1, 24 - course.count) + max(1, 19 - count.count))
-        return stem + branch + painted + padding + count + word(way.outcome) + "\n"
+        let count = way.packets.map { "\($0)" } ?? "no"
+        let noun = way.packets.map { $0 == 1 ? " packet " : " packets" } ?? " rule   "
+        let padding = String(repeating: " ", count: max(1, 24 - course.count) + max(1, 11 - count.count))
+        let outcome = word(way.outcome)
+        return stem + branch + painted + padding + count + (outcome.isEmpty ? noun.trimmedEnd : noun + outcome) + "\n"
     }
 
     private func word(_ outcome: Check.Outcome?) -> String {
@@ -84,4 +86,9 @@ struct Picture {
         case (false, true): isUnicode ? "└" : "`"
         }
     }
+}
+
+extension String {
+    /// Without the blanks at its end.
+    fileprivate var trimmedEnd: String { String(reversed().drop { $0 == " " }.reversed()) }
 }

@@ -49,7 +49,7 @@ struct PlanFile {
     /// - Throws: a usage failure that says why it is none.
     init(_ bytes: [UInt8], path: String) throws(Failure) {
         func refuse(_ why: String) -> Failure {
-            .usage("\(path) is no plan of this program: \(why)", advice: "make one with diff --out \(path)")
+            .usage("\(path) is no plan of this program: \(why)", advice: "make one with diff --out FILE")
         }
         let value: JSONValue
         do throws(JSONParser.Fault) { value = try JSONParser.parse(bytes) } catch { throw refuse("\(error)") }
@@ -58,6 +58,7 @@ struct PlanFile {
         guard let version = value["version"]?.string, let fingerprint = value["fingerprint"]?.string,
             let arguments = value["arguments"]?.elements, let changes = value["changes"]?.elements
         else { throw refuse("something is missing in it") }
+        if (arguments + changes).contains(where: { $0.string == nil }) { throw refuse("a list in it holds no texts") }
         self.path = path
         self.version = version
         self.fingerprint = fingerprint
@@ -91,8 +92,9 @@ struct PlanFile {
             throw Failure(
                 .trouble, "\(path) was made by version \(self.version), and this is \(version)", advice: advice)
         }
-        if decision.fingerprint == fingerprint { return }
         let now = Self.changes(decision)
+        // What was shown is what is done.
+        if decision.fingerprint == fingerprint, now == changes { return }
         let difference =
             now.first { !changes.contains($0) }.map { "now it takes '\($0)'" }
             ?? changes.first { !now.contains($0) }.map { "now it does not take '\($0)'" }

@@ -101,12 +101,10 @@ package struct Tool {
             try write(try observe(), request: request)
             return ExitStatus.matches
         case .diff:
-            let notes = request.rulesets.isEmpty ? try engine.checkAgent(for: request.settings) : []
+            let notes = request.rulesets.isEmpty ? try Self.hostNotes(engine, request) : []
             let decision = try Decision(settings: request.settings, saved: request.saved, observed: try observe())
             if let path = request.planOut {
-                let plan = PlanFile(decision, request: request, version: Self.version, path: path)
-                let contents = FileContents(text: plan.text, mode: 0o644)
-                try Host().files.write(contents, to: try Self.absolute(path), isSynced: false)
+                try write(PlanFile(decision, request: request, version: Self.version, path: path), to: path)
             }
             try write(decision, request: request, command: command, notes: notes + engine.restartNote(for: decision))
             if !decision.isFulfilled { return ExitStatus.differs }
@@ -122,7 +120,7 @@ package struct Tool {
             if !verification.checks(.undecided).isEmpty { return ExitStatus.trouble }
             return verification.checks(.failed).isEmpty ? ExitStatus.matches : ExitStatus.differs
         case .apply:
-            let notes = try engine.checkAgent(for: request.settings)
+            let notes = try Self.hostNotes(engine, request)
             var isFirst = true
             let decision = try engine.carryOut(readsDisk: request.readsDisk, until: deadline) {
                 observed throws(Failure) in
@@ -155,6 +153,22 @@ package struct Tool {
                     separator: "; "))
         }
         return ExitStatus.matches
+    }
+
+    /// What the user should know of the host before anything is decided.
+    private static func hostNotes(_ engine: Engine, _ request: Request) throws(Failure) -> [String] {
+        try engine.checkAgent(for: request.settings) + engine.bridgeNotes(for: request.settings)
+    }
+
+    /// Writes a plan in place of nothing but an earlier one.
+    private func write(_ plan: PlanFile, to path: String) throws(Failure) {
+        let (files, place) = (Host().files, try Self.absolute(path))
+        if let earlier = try files.read(place) {
+            do throws(Failure) { _ = try PlanFile(earlier.bytes, path: path) } catch {
+                throw .usage("\(path) is there already, and is no plan", advice: "give --out another name")
+            }
+        }
+        try files.write(FileContents(text: plan.text, mode: 0o644), to: place, isSynced: false, followsLast: false)
     }
 
     private func write(

@@ -1,5 +1,5 @@
 import Host
-import Model
+package import Model
 import Planning
 
 /// What verify looks at on a running host besides its rules and files.
@@ -8,9 +8,14 @@ extension Engine {
         facts.bridges = Result { () throws(Failure) in try host.bridges }
         let networks = host.ask(
             .socket(DockerNetworks.sockets), path: DockerNetworks.path, milliseconds: Self.patience, most: 4 << 20)
-        facts.dockerNetworks = networks.body.map(DockerNetworks.parse) ?? []
+        facts.dockerNetworks = networks == .refused ? [] : networks.body.flatMap(DockerNetworks.parse)
         facts.agent = try agentFacts()
         facts.credentialsUse = Result { () throws(Failure) in try credentialsUse() }
+    }
+
+    /// What the user should know of the host's bridges: a sentence.
+    package func bridgeNotes(for settings: Settings) throws(Failure) -> [String] {
+        host.isImage ? [] : BridgeChecks.notes(bridges: try host.bridges, settings: settings)
     }
 
     private func agentFacts() throws(Failure) -> AgentFacts {

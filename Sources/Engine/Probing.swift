@@ -12,14 +12,16 @@ extension Engine {
         do throws(Failure) {
             let plan = ProbePlan(settings: settings, plan: decision.plan, bridges: try probe.bridges())
             if plan.joins.isEmpty, plan.others.isEmpty {
-                return ProbeReport(obstacle: Self.noBridge(settings))
+                let isAwaitingTasks = !settings.modes.contains(.bridge) && settings.modes.contains(.awsvpc)
+                return isAwaitingTasks ? ProbeReport() : ProbeReport(obstacle: Self.noBridge(settings))
             }
             let backend = backend(decision.choice.backend)
             let probes = try probe.probe(
                 plan.joins, milliseconds: milliseconds,
                 counters: { () throws(Failure) in try Self.counters(of: backend) },
                 tracers: [nftables, iptables].compactMap { $0 as? any PacketTracer })
-            return ProbeReport(bridges: probes + plan.others, forwarding: forwarding)
+            let unrouted = try host.hasRoute(to: Endpoint.metadata6) ? [] : [Endpoint.metadata6]
+            return ProbeReport(bridges: probes + plan.others, forwarding: forwarding, unrouted: Set(unrouted))
         } catch {
             return ProbeReport(obstacle: error.description)
         }

@@ -12,13 +12,17 @@ extension FileTree {
     ///
     /// The corresponding C functions are `openat`, `write`, `fsync` and `renameat`.
     ///
-    /// - Parameter isSynced: false where the file need not outlive a crash of the machine.
-    package func write(_ contents: FileContents, to path: String, isSynced: Bool = true) throws(Failure) {
+    /// - Parameters:
+    ///   - isSynced: false where the file need not outlive a crash of the machine.
+    ///   - followsLast: false where a symbolic link at the end is refused, as somebody else may have planted it.
+    package func write(
+        _ contents: FileContents, to path: String, isSynced: Bool = true, followsLast: Bool = true
+    ) throws(Failure) {
         // How a unit or a file of sysctl.d is masked. In an image, nothing need stand at /dev/null.
         if try linkTarget(path) == "/dev/null" {
             throw Failure(.trouble, "cannot write: it is a link to /dev/null", source: shown(path))
         }
-        guard let location = try locate(path) else {
+        guard let location = try locate(path, followsLast: followsLast) else {
             let link = try linkTarget(path).map { ", a link to \($0)" } ?? ""
             throw .system("cannot create", source: shown(path) + link, errno: ENOENT)
         }

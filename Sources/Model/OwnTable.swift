@@ -127,7 +127,7 @@ package struct OwnTable {
     /// What the chains outside our tables say.
     package static func foreignRules(_ chains: [ObservedChain]) -> ForeignRules {
         var foreign = ForeignRules()
-        for chain in chains where ![TableLayout.name, TraceTable.name].contains(chain.table) { foreign.take(chain) }
+        for chain in chains where chain.table != TableLayout.name { foreign.take(chain) }
         return foreign
     }
 }

@@ -116,10 +116,18 @@ package struct ProbeAttempt: Sendable {
     /// What the agent says when it is asked for no task's credentials: amazon-ecs-agent, `ErrNoIDInRequest`.
     private static let agentsAnswer = "NoIdInRequest"
 
+    /// Whether it is that answer, with the status that belongs to it.
+    private static func isAgents(_ answer: [UInt8]) -> Bool {
+        let text = String(decoding: answer, as: UTF8.self)
+        let status = text.utf8.prefix { $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\n") }
+            .split(separator: UInt8(ascii: " "))
+        return status.count > 1 && status[1].elementsEqual("400".utf8) && text.contains(agentsAnswer)
+    }
+
     /// Whether all is as it should be, so that nothing needs an explanation.
     package var isGood: Bool {
         switch (target.way, answer) {
-        case (.credentials, .answered(let bytes)): String(decoding: bytes, as: UTF8.self).contains(Self.agentsAnswer)
+        case (.credentials, .answered(let bytes)): Self.isAgents(bytes)
         case (.credentials, _): false
         case (_, .noWay): true
         case (_, .unsent): false
@@ -158,19 +166,25 @@ package struct ProbeReport: Sendable {
     package let obstacle: String?
     /// The families of which the host forwards packets.
     private let forwarding: Set<AddressFamily>
+    /// The addresses that the host has no route to.
+    private let unrouted: Set<IPPrefix>
 
     package init(
         bridges: [BridgeProbe] = [], obstacle: String? = nil,
-        forwarding: Set<AddressFamily> = Set(AddressFamily.allCases)
+        forwarding: Set<AddressFamily> = Set(AddressFamily.allCases), unrouted: Set<IPPrefix> = []
     ) {
         self.bridges = bridges
         self.obstacle = obstacle
         self.forwarding = forwarding
+        self.unrouted = unrouted
     }
 
-    /// Why no packet of a family gets through the host, whatever the rules; nil where it forwards them.
-    package func forwardingReason(_ family: AddressFamily) -> String? {
-        forwarding.contains(family) ? nil : "the host forwards no such packets: \(Self.parameter(family)) is 0"
+    /// Why no packet to an address gets through the host, whatever the rules; nil where it forwards them.
+    package func forwardingReason(_ address: IPPrefix) -> String? {
+        if !forwarding.contains(address.family) {
+            return "the host forwards no such packets: \(Self.parameter(address.family)) is 0"
+        }
+        return unrouted.contains(address) ? "the host has no route to \(address.address)" : nil
     }
 
     /// The kernel parameter that lets the host forward packets. Kernel documentation, `ip-sysctl`.

@@ -46,7 +46,7 @@ struct ForeignReader {
     func read(_ reader: borrowing TableReader) throws(Failure) -> [ForeignChain] {
         let generation = try reader.generation()
         let observed = try reader.chains().filter {
-            Self.families[$0.tableFamily] != nil && ![TableLayout.name, TraceTable.name].contains($0.table)
+            Self.families[$0.tableFamily] != nil && $0.table != TableLayout.name
         }
         let dormant = try reader.dormantTables()
         var tables: [ForeignTableName] = []

@@ -87,7 +87,7 @@ package struct Plan: Hashable, Sendable {
                 switch (chain.backend, chain.isStock) {
                 case (.iptables, _):
                     CredentialsRules.acceptByLegacyIptables(table: String(chain.name.prefix { $0 != " " }))
-                case (.nftables, true): CredentialsRules.acceptByIptables
+                case (.nftables, true): CredentialsRules.acceptByIptables()
                 case (.nftables, false): CredentialsRules.acceptByNft(chain.name)
                 }
             return

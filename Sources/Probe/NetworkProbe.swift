@@ -52,13 +52,18 @@ private struct Trial {
         defer { for index in attempts.indices { attempts[index].finish() } }
         var counted = [UInt64](repeating: 0, count: targets.count)
         var took = [Int](repeating: 0, count: targets.count)
+        var countedAt = [Deadline?](repeating: nil, count: targets.count)
         while true {
             wait(attempts, milliseconds: 1)
             for index in attempts.indices { attempts[index].advance() }
             let now = try counters()
             for index in attempts.indices {
                 counted[index] = Self.rise(targets[index].rules, from: before, to: now)
-                if took[index] == 0, isOver(attempts[index], counted[index]) {
+                if counted[index] > 0, countedAt[index] == nil {
+                    countedAt[index] = Deadline(milliseconds: Self.settling)
+                }
+                let isSettled = countedAt[index]?.hasPassed ?? false
+                if took[index] == 0, isOver(attempts[index], counted[index], isSettled: isSettled) {
                     took[index] = (ContinuousClock.now - clock).microseconds
                 }
             }
@@ -82,9 +87,13 @@ private struct Trial {
         return begun ?? targets.map { Attempt($0, .unsent("no thread could be started")) }
     }
 
-    /// A packet to be stopped is decided on when a rule of ours counted it; one to the agent by the answer alone.
-    private func isOver(_ attempt: Attempt, _ counted: UInt64) -> Bool {
-        attempt.answer != nil || (counted > 0 && attempt.target.way != .credentials)
+    /// How long an answer is waited for after our rule has counted a packet, in milliseconds: it may have been another's.
+    private static let settling = 30
+
+    /// A packet to be stopped is decided on when a rule of ours counted it; one to the agent by the answer alone. Where the
+    /// rule counted more than the one that was sent, only an answer, or its absence to the end, tells whose they were.
+    private func isOver(_ attempt: Attempt, _ counted: UInt64, isSettled: Bool) -> Bool {
+        attempt.answer != nil || (counted == 1 && isSettled && attempt.target.way != .credentials)
     }
 
     private static func rise(_ rules: [Rule], from before: [Rule: UInt64], to now: [Rule: UInt64]) -> UInt64 {

@@ -16,7 +16,7 @@ struct PictureTests {
         let ways = Way.ways(try Scene.matching().rules)
         #expect(
             draw(ways) == """
-                container ── docker+ ─┬─ nat ─▶ agent :51679              1 packet
+                container ── docker+ ─┬─ nat ─▶ agent :51679             1 packet
                                       ├─✗ IMDS 169.254.169.254           3 packets
                                       └─✗ IMDS fd00:ec2::254             6 packets
                 neighbour ──────────────✗ 127.0.0.1                      0 packets

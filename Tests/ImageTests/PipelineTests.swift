@@ -28,7 +28,9 @@ struct PipelineTests {
             let image = try HostImage(Distro.all[2])
             _ = try execute(["cp", "-a", image.root.path, root.path + "/source"])
             try script("tools/ecs-netsetup", "exec '\(Tool.path)' \"$@\"")
-            let apply = isPrepared ? "\ntools/ecs-netsetup apply --mode bridge --root \"$1\" >&2" : ""
+            let apply =
+                isPrepared
+                ? "\ntools/ecs-netsetup apply --mode bridge --bridge-interface docker+,br-+ --root \"$1\" >&2" : ""
             try script("build-image", "cp -a source \"$1\"" + apply)
             try script("stubs/sudo", "exec \"$@\"")
             try root.write("", to: "/path")

@@ -37,6 +37,18 @@ extension ImageTests {
             #expect(again.errors.contains("the host is not as it was when \(plan) was made"), "\(again.errors)")
         }
 
+        @Test("take the place of nothing but a plan")
+        func overwriting() throws {
+            let image = try HostImage(ImageTests.amazonLinux2)
+            let plan = image.root.path + ".plan.json"
+            defer { unsafe unlink(plan) }
+            for _ in 0..<2 { #expect(try image.netsetup(["diff", "--mode", "bridge", "--out", plan]).status == 1) }
+            try Data("precious".utf8).write(to: URL(filePath: plan))
+            let refused = try image.netsetup(["diff", "--mode", "bridge", "--out", plan])
+            #expect(refused.status == 64 && refused.errors.contains("is there already, and is no plan"))
+            #expect(try String(contentsOf: URL(filePath: plan), encoding: .utf8) == "precious")
+        }
+
         @Test("of an image fit from any folder")
         func fromAnywhere() throws {
             let image = try HostImage(ImageTests.amazonLinux2)

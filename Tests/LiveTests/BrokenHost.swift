@@ -206,6 +206,10 @@ extension BrokenHost {
         ).setUp(
             with: "--mode", "bridge,awsvpc", "--bridge-interface", "docker+,br-+", "--imds-placement", "documented"),
         BrokenHost(
+            "packets to IMDS sent elsewhere",
+            "nft add table inet y; nft add chain inet y i '{ type nat hook prerouting priority -100; }'; nft add rule inet y i ip daddr 169.254.169.254 tcp dport 80 dnat ip to 10.0.0.1",
+            checks: [14], probes: [26]),
+        BrokenHost(
             "an uncovered bridge", checks: [15]
         ).setUp(with: "--mode", "bridge,awsvpc", "--bridge-interface", "docker+"),
     ]

@@ -126,7 +126,10 @@ extension Live {
                 #expect(taken.status == 0, "\(taken.errors)")
             }
             try repository.lab.requireNetsetup(
-                ["apply", "--mode", "bridge", "--persist", "none", "--backend", backend.rawValue])
+                [
+                    "apply", "--mode", "bridge", "--bridge-interface", "docker+,br-+", "--persist", "none", "--backend",
+                    backend.rawValue,
+                ])
             try take("b")
             let first = try repository.run(check)
             #expect(first.status == 0, "\(first.output)\(first.errors)")

@@ -258,7 +258,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
             ], ["of nftables chain ip wall deny drops the request", "nft -a list chain ip wall deny"]),
         Breakage(
             "iptables-nft's policy", .nftables, ["iptables-nft -P INPUT DROP"],
-            ["the policy of nftables chain ip filter INPUT drops the request", "iptables -t filter -I INPUT 1 "]),
+            ["the policy of nftables chain ip filter INPUT drops the request", "iptables-nft -t filter -I INPUT 1 "]),
         Breakage(
             "iptables-nft's rule", .nftables, ["iptables-nft -A INPUT -p tcp -m tcp --dport 51679 -j REJECT"],
             ["of nftables chain ip filter INPUT drops the request"]),
@@ -333,6 +333,10 @@ struct Breakage: Sendable, CustomTestStringConvertible {
         ) { try $0.host.writeSysctl("ipv6/conf/all/forwarding", "0") },
         Breakage(
             "no route to IMDS over IPv6", .iptables, ["ip -6 route del default"], told: fine,
+            ["the host has no route to fd00:ec2::254"], status: 0),
+        Breakage(
+            "no route to IMDS over IPv6, and only a link-local address", .nftables,
+            ["ip -6 route del default", "ip -6 addr del fd00:17::1/64 dev docker0"], told: fine,
             ["the host has no route to fd00:ec2::254"], status: 0),
         Breakage(
             "no route to IMDS", .nftables, ["ip route del default"], told: fine,

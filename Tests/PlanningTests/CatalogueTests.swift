@@ -132,7 +132,7 @@ struct CatalogueTests {
             ))
         #expect(
             notes[1].hasSuffix(
-                "iptables -t filter -I INPUT 1 -d 127.0.0.1/32 -p tcp -m tcp --dport 51679 "
+                "iptables-nft -t filter -I INPUT 1 -d 127.0.0.1/32 -p tcp -m tcp --dport 51679 "
                     + "-m conntrack --ctstate DNAT -j ACCEPT"
             ))
     }

@@ -90,7 +90,9 @@ enum SARIFReport {
 
     /// The file concerned, or else the settings file; GitHub refuses a document with a result that has no file.
     private static func location(_ check: Check, _ request: Request) -> JSONValue {
-        let path = check.title.hasPrefix("/") ? check.title : HostPath.settings
+        let path =
+            check.title.hasPrefix("/")
+            ? check.title : check.kind == .agentRestart ? HostPath.agentConfiguration : HostPath.settings
         let region = JSONValue.object([("startLine", .integer(1))])
         let logical = JSONValue.object([("name", .string(check.title)), ("kind", .string("resource"))])
         return .object([

@@ -49,7 +49,7 @@ package struct VerificationFacts: Sendable {
     /// The host's bridges, by name; nil where nobody looked.
     package var bridges: Result<[String], Failure>?
     /// The Docker networks that have a bridge; none where the engine did not say.
-    package var dockerNetworks: [DockerNetwork] = []
+    package var dockerNetworks: [DockerNetwork]? = []
     /// nil where there is no running host.
     package var agent: AgentFacts?
     /// What the agent's audit log tells; nil where nobody looked.

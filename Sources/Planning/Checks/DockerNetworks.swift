@@ -11,8 +11,8 @@ package enum DockerNetworks {
     /// The longest name that is kept, in characters.
     private static let longestName = 64
 
-    /// The networks that have a bridge; none where the answer makes no sense.
-    package static func parse(_ answer: [UInt8]) -> [DockerNetwork] {
+    /// The networks that have a bridge; nil where the answer makes no sense.
+    package static func parse(_ answer: [UInt8]) -> [DockerNetwork]? {
         var networks: [DockerNetwork] = []
         var parser = JSONParser(answer)
         do throws(JSONParser.Fault) {
@@ -20,7 +20,7 @@ package enum DockerNetworks {
                 if let network = try network(&parser) { networks.append(network) }
             }
             try parser.end()
-        } catch { return [] }
+        } catch { return nil }
         return networks
     }
 

@@ -235,6 +235,7 @@ extension ForeignRuleChecks {
         var harmless: [String] = []
         for interface in coveredInterfaces(context) {
             var packet = Packet(to: address, isLocal: false, port: 80, from: interface)
+            findings += diverted(walk, packet)
             packet.outInterface = .uplink
             let stages = walk.stages(of: packet, at: .forward) { $0.type != "nat" }
             findings += leaks(stages, mend: mend(context), isOurs: \.isOurs)
@@ -244,6 +245,17 @@ extension ForeignRuleChecks {
         }
         let seen = harmless.first.map { "\($0), but our rule drops before that" } ?? "a rule drops them first"
         return checks(.shadowedDrop, title, findings, seen: seen, why: whyShadowed)
+    }
+
+    /// Who sends a packet elsewhere, so that no rule that drops it by its destination sees it.
+    private static func diverted(_ walk: PacketWalk, _ packet: Packet) -> [Finding] {
+        let early = walk.stages(of: packet, at: .prerouting) { $0.type != "nat" && $0.priority <= nat }
+        let translating = walk.stages(of: packet, at: .prerouting) { $0.type == "nat" }
+        let ends = PacketWalk.ends(of: early + translating)
+        let wrong = ends.filter { if case .rewritten = $0.kind { true } else { false } }
+        return wrong.map { end in
+            finding(end, wrong.count == ends.count, "sends packets elsewhere, past every rule that drops them")
+        }
     }
 
     /// Among the filter rules, the next restart of Docker would put others ahead again.

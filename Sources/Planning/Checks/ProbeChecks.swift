@@ -6,6 +6,15 @@ enum ProbeChecks {
     static func checks(_ context: CheckContext) -> [Check] {
         guard let probe = context.facts.probe else { return [] }
         if let obstacle = probe.obstacle { return undecided(obstacle, context) }
+        if probe.bridges.isEmpty {
+            // The agent makes its bridge with the first task.
+            return [
+                Check(
+                    .probeCredentials, title(.credentials, Endpoint.taskBridge), .skipped,
+                    evidence: "no task in awsvpc mode has run yet: there is no \(Endpoint.taskBridge)",
+                    why: why(.credentials))
+            ]
+        }
         // A bridge that is not there yet proves nothing, but another may.
         let isProved = probe.bridges.contains { if case .joined = $0.course { true } else { false } }
         return probe.bridges.flatMap { bridge in
@@ -141,7 +150,7 @@ enum CredentialsFinding {
     private static func acceptLine(_ step: TraceStep) -> String {
         switch (step.backend, step.isStock) {
         case (.iptables, _) where step.chain == "INPUT": CredentialsRules.acceptByLegacyIptables(table: step.table)
-        case (.nftables, true) where step.chain == "INPUT": CredentialsRules.acceptByIptables
+        case (.nftables, true) where step.chain == "INPUT": CredentialsRules.acceptByIptables()
         case (.nftables, false) where step.rule == nil:
             CredentialsRules.acceptByNft("\(step.family) \(step.table) \(step.chain)")
         default: step.look
@@ -176,7 +185,20 @@ enum WallFinding {
         _ attempt: ProbeAttempt, _ place: String, _ context: CheckContext
     ) -> ProbeFinding {
         if let step = attempt.steps.droppingRule {
-            return ProbeFinding(.passed, "\(step.description) stops it before our rule")
+            if step.backend == .nftables {
+                return ProbeFinding(
+                    .passed,
+                    step.table == TableLayout.name
+                        ? "our rule dropped it" : "\(step.description) stops it before our rule")
+            }
+            // By counters, which others' packets raise too.
+            if case .silence = attempt.answer, !step.isOnWay(of: attempt.target.way) {
+                return ProbeFinding(
+                    .undecided, "no answer, and our rule did not count it; \(step.description) counted one")
+            }
+            if case .silence = attempt.answer {
+                return ProbeFinding(.passed, "\(step.description) stops it before our rule")
+            }
         }
         switch attempt.answer {
         case .unreachable(let number) where number == ENETUNREACH:
@@ -189,8 +211,7 @@ enum WallFinding {
         if attempt.target.way == .localhost, context.sysctl != nil {
             return ProbeFinding(.skipped, "the kernel drops it while \(Endpoint.routeLocalnet) is 0")
         }
-        if let reason = context.facts.probe?.forwardingReason(attempt.target.address.family),
-            attempt.target.way != .localhost
+        if let reason = context.facts.probe?.forwardingReason(attempt.target.address), attempt.target.way != .localhost
         {
             return ProbeFinding(.passed, reason)
         }
@@ -225,6 +246,11 @@ extension TraceStep {
 
     /// Whether it belongs to the stock tables, to which an operator writes with `iptables`.
     var isStock: Bool { backend == .iptables || family == "ip" && table == "filter" && chain == "INPUT" }
+
+    /// Whether a packet that is to be stopped passes this built-in chain. Of another's chain it is not known.
+    func isOnWay(of way: ProbeWay) -> Bool {
+        chain == "PREROUTING" || chain == (way == .localhost ? "INPUT" : "FORWARD")
+    }
 
     /// How its owner looks at it.
     var look: String {

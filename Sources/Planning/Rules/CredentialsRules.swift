@@ -44,11 +44,10 @@ enum CredentialsRules {
     }
 
     /// What an operator types into somebody else's chain, where we do not write. Without our mark: it is theirs.
-    static var acceptByIptables: String { IptablesSpelling.insert(unmarked, position: 1) }
-
-    /// The same for a chain of another stock table.
-    static func acceptByIptables(table: String, chain: String) -> String {
-        "iptables -t \(table) -I \(chain) 1 \(IptablesSpelling.specification(unmarked))"
+    ///
+    /// In nf_tables, whichever flavour plain `iptables` is.
+    static func acceptByIptables(table: String = "filter", chain: String = "INPUT") -> String {
+        "iptables-nft -t \(table) -I \(chain) 1 \(IptablesSpelling.specification(unmarked))"
     }
 
     /// The same for a chain INPUT of the legacy interface, whichever flavour plain `iptables` is.

@@ -19,6 +19,8 @@ package struct Capture: Sendable {
     /// Those that the stock tools have in nf_tables, where `iptables-nft-save` was captured.
     private var stockTables: Set<TableName> = []
     private var stockRuleCount = 0
+    /// Those that do nothing, which only nft tells.
+    private var dormantStockTables: Set<String> = []
     private var nftablesChains = ForeignChains()
     private var stockChains = ForeignChains()
     private var legacyChains = ForeignChains()
@@ -48,11 +50,15 @@ package struct Capture: Sendable {
             var reader = NftRulesetReader(bytes, name: name)
             nftables = try reader.read()
             nftablesChains = reader.foreign
+            dormantStockTables = reader.dormantStockTables
         } else {
             var reader = IptablesSaveReader(bytes, name: name, unclear: unclear)
             try reader.read(into: &self)
         }
     }
+
+    /// Whether anything was captured with `iptables-nft-save`.
+    package var hasStockTables: Bool { !stockTables.isEmpty }
 
     /// The families of the legacy interface that were captured. An empty text is of every family without tables: it is what
     /// the tool prints then. Where the tool failed it is empty too, but what is missing never counts as matching.
@@ -80,20 +86,26 @@ package struct Capture: Sendable {
         var foreign = ForeignRules()
         foreign.ruleCount = stockRuleCount
         foreign.dockerTables = stockChains.chains.reduce(into: []) { tables, chain in
-            let table = "\(chain.family.rawValue) \(chain.table)"
-            if DockerChains.isDocker(table: chain.table, chain: chain.name), !tables.contains(table) {
-                tables.append(table)
-            }
+            let isDocker = DockerChains.isDocker(table: chain.table, chain: chain.name)
+            if isDocker, !tables.contains(chain.tableName) { tables.append(chain.tableName) }
         }
         return foreign
     }
 
-    /// Other people's chains, as far as they are understood and there is room for them. What `iptables-nft-save` tells of
-    /// its tables it tells better than nft does.
+    /// The chains with everybody's rules, as far as they are understood and there is room for them; without the table of
+    /// our own. What `iptables-nft-save` tells of rules in its tables it tells better than nft does, and nft tells where
+    /// the chains hang.
     package var foreignChains: [ForeignChain] {
         let told = Set(stockTables.map(\.description))
-        return nftablesChains.chains.filter { !told.contains("\($0.family.rawValue) \($0.table)") }
-            + stockChains.chains + legacyChains.chains
+        let fromNft = nftablesChains.chains.map { chain in
+            var chain = chain
+            if told.contains(chain.tableName), let stock = stockChains.same(as: chain) { chain.rules = stock.rules }
+            return chain
+        }
+        let others = stockChains.chains.filter { chain in
+            nftablesChains.same(as: chain) == nil && !dormantStockTables.contains(chain.tableName)
+        }
+        return fromNft + others + legacyChains.chains
     }
 
     // MARK: What the reader of iptables-save gives
@@ -117,15 +129,17 @@ package struct Capture: Sendable {
 
     mutating func append(_ rule: InstalledRule, to table: TableName) { legacyTables[table]?.rules.append(rule) }
 
-    mutating func appendForeign(
-        to chain: String, of table: TableName, _ backend: BackendKind, size: Int, _ read: () -> ForeignRule
+    /// Takes note that there is a rule of others.
+    mutating func countForeign(of table: TableName, _ backend: BackendKind) {
+        if backend == .nftables { stockRuleCount += 1 } else { legacyTables[table]?.foreign.ruleCount += 1 }
+    }
+
+    /// Takes note of a chain's next rule, whosoever it is.
+    mutating func place(
+        in chain: String, of table: TableName, _ backend: BackendKind, size: Int, _ read: () -> [ForeignRule]
     ) {
         let family: ForeignChain.Family = table.family == .ipv4 ? .ip : .ip6
-        if backend == .nftables {
-            stockRuleCount += 1
-            return stockChains.append(to: chain, table.table, family, size: size, read)
-        }
-        legacyTables[table]?.foreign.ruleCount += 1
+        if backend == .nftables { return stockChains.append(to: chain, table.table, family, size: size, read) }
         legacyChains.append(to: chain, table.table, family, size: size, read)
     }
 }
@@ -137,6 +151,9 @@ struct LegacyTable: Sendable {
 }
 
 extension ForeignChain {
+    /// `ip filter`.
+    fileprivate var tableName: String { "\(family.rawValue) \(table)" }
+
     /// A chain of a stock table.
     ///
     /// - Parameter policy: nil for a chain that is not built in.

@@ -9,6 +9,8 @@ struct ForeignChains {
     private static let costOfChain = 256
     /// What a condition costs beside its text, which may be a few letters.
     private static let costOfCondition = 40
+    /// What a rule costs that another one makes several of.
+    private static let costOfRule = 80
     /// A longer rule is not looked into.
     static let longestRule = 4096
 
@@ -23,27 +25,33 @@ struct ForeignChains {
     private var isCut: Set<Int> = []
     private var room = capacity
 
-    /// Takes note of a chain; its rules may have come before.
+    /// Takes note of a chain; its rules may have come before. A jump to one for which there was no room is not known to
+    /// come back, but what hangs on a hook has to be known.
     mutating func declare(_ chain: ForeignChain) {
         let key = Key(family: chain.family, table: chain.table, name: chain.name)
         if let place = places[key] {
             var chain = chain
             chain.rules = chains[place].rules
             chains[place] = chain
-        } else if room > 0 {
+        } else if room > 0 || chain.base != nil && room > -Self.capacity {
             room -= Self.costOfChain
             places[key] = chains.count
             chains.append(chain)
         }
     }
 
+    /// The chain of the same name, as it is known here.
+    func same(as chain: ForeignChain) -> ForeignChain? {
+        places[Key(family: chain.family, table: chain.table, name: chain.name)].map { chains[$0] }
+    }
+
     /// Takes note of a chain's next rule.
     ///
     /// - Parameters:
     ///   - size: its length in the captured text.
-    ///   - read: reads it, where there is room.
+    ///   - read: reads it, where there is room; several where it has alternatives.
     mutating func append(
-        to name: String, _ table: String, _ family: ForeignChain.Family, size: Int, _ read: () -> ForeignRule
+        to name: String, _ table: String, _ family: ForeignChain.Family, size: Int, _ read: () -> [ForeignRule]
     ) {
         guard let place = places[Key(family: family, table: table, name: name)], !isCut.contains(place) else { return }
         if room <= 0 {
@@ -52,9 +60,11 @@ struct ForeignChains {
                 ForeignRule([.unknown("too many rules")], .unknown("too many rules"), text: "further rules"))
             return
         }
-        let rule = read()
-        room -= min(size, Self.longestRule) + rule.conditions.count * Self.costOfCondition
-        chains[place].rules.append(rule)
+        let rules = read()
+        room -= min(size, Self.longestRule)
+        // What is beyond the first was not in the text.
+        room -= rules.reduce((rules.count - 1) * Self.costOfRule) { $0 + $1.conditions.count * Self.costOfCondition }
+        chains[place].rules += rules
     }
 }
 

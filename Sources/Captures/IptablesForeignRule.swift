@@ -15,12 +15,15 @@ extension IptablesRule {
         "SECMARK", "SET", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS", "TRACE", "TTL", "HL", "ULOG",
     ]
 
-    /// A rule of somebody else's, as far as it is understood.
-    func foreign(packets: UInt64?) -> ForeignRule {
-        let conditions =
-            header.map(Self.condition) + matches.flatMap(Self.conditions)
-            + strays.map { .unknown($0.cut(to: 64)) }
-        return ForeignRule(conditions, verdict, text: text.cut(to: 400), packets: packets)
+    /// A rule of anybody's, as far as it is understood. More than one where a match asks for any of several things:
+    /// whichever holds, the verdict is the same.
+    func foreign(_ family: AddressFamily, packets: UInt64?) -> [ForeignRule] {
+        var alternatives = [header.map(Self.condition) + strays.map { .unknown($0.cut(to: 64)) }]
+        for match in matches {
+            alternatives = ForeignRule.product(alternatives, Self.alternatives(match, family))
+        }
+        let (verdict, text) = (verdict, text.cut(to: 400))
+        return alternatives.map { ForeignRule($0, verdict, text: text, packets: packets) }
     }
 
     private static func condition(_ option: Option) -> ForeignRule.Condition {
@@ -36,25 +39,46 @@ extension IptablesRule {
         return .unknown(option.text.cut(to: 64))
     }
 
-    private static func conditions(_ match: Extension) -> [ForeignRule.Condition] {
-        if match.name == "comment" || ["tcp", "udp"].contains(match.name) && match.options.isEmpty { return [] }
-        let known = match.options.compactMap { condition($0, of: match.name) }
-        return known.count == match.options.count && !known.isEmpty ? known : [.unknown(match.text.cut(to: 64))]
+    /// What a match asks for: any one of these lists, of which all conditions hold together.
+    private static func alternatives(_ match: Extension, _ family: AddressFamily) -> [[ForeignRule.Condition]] {
+        if match.name == "comment" || ["tcp", "udp"].contains(match.name) && match.options.isEmpty { return [[]] }
+        let unknown = ForeignRule.Condition.unknown(match.text.cut(to: 64))
+        if match.name == "multiport" { return multiport(match) ?? [[unknown]] }
+        let known = match.options.compactMap { condition($0, of: match.name, family) }
+        return [known.count == match.options.count && !known.isEmpty ? known : known + [unknown]]
     }
 
-    private static func condition(_ option: Option, of match: String) -> ForeignRule.Condition? {
+    /// One of several ports; nil where it is not understood.
+    private static func multiport(_ match: Extension) -> [[ForeignRule.Condition]]? {
+        guard match.options.count == 1, let option = match.options.first, option.values.count == 1,
+            ["--dports", "--sports"].contains(option.name)
+        else { return nil }
+        let words = option.values[0].split(separator: ",")
+        let conditions = words.compactMap { ports(String($0)) }.map { range -> ForeignRule.Condition in
+            option.name == "--dports"
+                ? .destinationPort(range, negated: option.isNegated) : .sourcePort(range, negated: option.isNegated)
+        }
+        guard conditions.count == words.count, !words.isEmpty else { return nil }
+        return option.isNegated ? [conditions] : conditions.map { [$0] }
+    }
+
+    private static func condition(
+        _ option: Option, of match: String, _ family: AddressFamily
+    ) -> ForeignRule.Condition? {
+        if match == "tcp", option.name == "--tcp-flags" { return tcpFlags(option) }
         guard option.values.count == 1 else { return nil }
         let (value, isNegated) = (option.values[0], option.isNegated)
         switch (match, option.name) {
         case ("tcp", "--dport"), ("udp", "--dport"):
             return ports(value).map { .destinationPort($0, negated: isNegated) }
         case ("tcp", "--sport"), ("udp", "--sport"): return ports(value).map { .sourcePort($0, negated: isNegated) }
-        case ("multiport", "--dports"): return ports(value).map { .destinationPort($0, negated: isNegated) }
         case ("conntrack", "--ctstate"), ("state", "--state"):
             let words = value.split(separator: ",").map(String.init)
             let states = words.compactMap(ConnectionStateName.init(rawValue:))
             return states.count == words.count ? .state(Set(states), negated: isNegated) : nil
-        case ("addrtype", "--dst-type"): return value == "LOCAL" ? .destinationIsLocal(negated: isNegated) : nil
+        case ("addrtype", "--dst-type"):
+            let bits = RouteType.bits(value.split(separator: ",").map(String.init))
+            return bits.flatMap { .destinationType(bits: $0, family, negated: isNegated) }
         case ("mark", "--mark"):
             let numbers = value.split(separator: "/").map { Transport.hexadecimal($0) }
             guard let first = numbers.first, let mark = first, let mask = numbers.count > 1 ? numbers[1] : .max else {
@@ -63,6 +87,13 @@ extension IptablesRule {
             return .mark(value: mark, mask: mask, negated: isNegated)
         default: return nil
         }
+    }
+
+    /// The flags that are looked at, and those of them that are set.
+    private static func tcpFlags(_ option: Option) -> ForeignRule.Condition? {
+        let values = option.values.map { TCPFlags.bits($0.split(separator: ",").map(String.init)) }
+        guard values.count == 2, let mask = values[0], let value = values[1] else { return nil }
+        return .tcpFlags(value: value, mask: mask, negated: option.isNegated)
     }
 
     /// `80` or `80:90`.
@@ -75,14 +106,13 @@ extension IptablesRule {
     private var verdict: ForeignRule.Verdict {
         guard let target else { return .none }
         guard Self.targets.contains(target.name) else { return isGoto ? .goTo(target.name) : .jump(target.name) }
-        let value = target.options.first?.values.first ?? ""
         switch target.name {
         case "ACCEPT": return .accept
         case "DROP": return .drop
         case "REJECT": return .reject
         case "RETURN": return .returns
-        case "DNAT": return .rewriteDestination(value.cut(to: 64))
-        case "REDIRECT": return .rewriteDestination(":" + value.cut(to: 64))
+        case "DNAT": return .rewriteDestination(target.value(of: "--to-destination") ?? "somewhere")
+        case "REDIRECT": return .rewriteDestination(target.value(of: "--to-ports").map { ":" + $0 } ?? "")
         // Both end the chain, and the packet goes on.
         case "SNAT", "MASQUERADE": return .accept
         case "MARK": return .setMark
@@ -90,6 +120,38 @@ extension IptablesRule {
         case _ where Self.harmless.contains(target.name): return .none
         default: return .unknown(target.name)
         }
+    }
+}
+
+extension IptablesRule.Extension {
+    fileprivate func value(of option: String) -> String? {
+        options.first { $0.name == option }?.values.first?.cut(to: 64)
+    }
+}
+
+/// The flags of the TCP header (RFC 9293 section 3.1), as iptables and nft name them.
+enum TCPFlags {
+    private static let names: [String: UInt8] = [
+        "NONE": 0, "FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ECN": 64, "CWR": 128, "ALL": 63,
+    ]
+
+    /// Nil where one of the words is none.
+    static func bits(_ words: [String]) -> UInt8? {
+        let bits = words.compactMap { names[$0.uppercased()] }
+        return bits.count == words.count ? bits.reduce(0, |) : nil
+    }
+}
+
+/// The kinds of routes (`RTN_*`, `linux/rtnetlink.h`), as iptables and nft name them.
+enum RouteType {
+    private static let names = [
+        "UNSPEC", "UNICAST", "LOCAL", "BROADCAST", "ANYCAST", "MULTICAST", "BLACKHOLE", "UNREACHABLE", "PROHIBIT",
+    ]
+
+    /// A bit for each; nil where one of the words is none.
+    static func bits(_ words: [String]) -> UInt16? {
+        let numbers = words.compactMap { names.firstIndex(of: $0.uppercased()) }
+        return numbers.count == words.count ? numbers.reduce(0) { $0 | 1 << UInt16($1) } : nil
     }
 }
 

@@ -127,13 +127,27 @@ struct IptablesSaveReader {
             if ownCount > Capture.mostOwn {
                 throw failure("is rule \(ownCount) with our mark: no host has so many")
             }
-            return capture.append(own, to: table)
+            capture.append(own, to: table)
+        } else {
+            if Self.builtIn.contains(chain) { hasForeignRule.insert(chain) }
+            capture.countForeign(of: table, backend)
         }
-        if Self.builtIn.contains(chain) { hasForeignRule.insert(chain) }
-        capture.appendForeign(to: chain, of: table, backend, size: rule.count) {
-            rule.count > ForeignChains.longestRule
-                ? ForeignRule([.unknown("a long rule")], .unknown("a long rule"), text: text(shortened(rule)))
-                : IptablesRule(text(rule)).foreign(packets: counters?.packets)
+        capture.place(in: chain, of: table, backend, size: rule.count) {
+            placed(rule, table.family, packets: counters?.packets)
+        }
+    }
+
+    /// A rule of anybody's where it stands, as a packet meets it.
+    private func placed(_ range: Range<Int>, _ family: AddressFamily, packets: UInt64?) -> [ForeignRule] {
+        if range.count > ForeignChains.longestRule {
+            return [ForeignRule([.unknown("a long rule")], .unknown("a long rule"), text: text(shortened(range)))]
+        }
+        let rule = IptablesRule(text(range))
+        let isOurs = backend == .iptables && rule.comment?.hasPrefix(Rule.mark) ?? false
+        return rule.foreign(family, packets: packets).map { foreign in
+            var foreign = foreign
+            foreign.isOurs = isOurs
+            return foreign
         }
     }
 

@@ -13,8 +13,8 @@ struct NftRulesetReader {
         var flags: [String] = []
         var handle: UInt64 = 0
         var priority: Int32 = 0
-        /// Where its expressions begin, and how long they are.
-        var expressions: (parser: JSONParser, size: Int)?
+        /// Where its expressions or elements begin, and how long they are.
+        var list: (parser: JSONParser, size: Int)?
 
         subscript(name: String) -> String { texts[name] ?? "" }
     }
@@ -33,6 +33,11 @@ struct NftRulesetReader {
     private var own = Array(repeating: Own(), count: TableLayout.all.count)
     private var foreignRules = ForeignRules()
     private(set) var foreign = ForeignChains()
+    /// Those of the stock tools' tables that do nothing.
+    private(set) var dormantStockTables: Set<String> = []
+    /// The table that was read last, where it does nothing: nft prints a table with all that is in it.
+    private var dormantTable: (family: ForeignChain.Family, name: String)?
+    private var sets = NftSets()
     private var ownCount = 0
     /// Set where reading ends for another reason than bad JSON.
     private var failure: Failure?
@@ -83,6 +88,8 @@ struct NftRulesetReader {
     /// place of a flag's name, and a table with a flag is a dormant one, unless its owner still runs.
     private static let otherFlags = ["owner", "persist"]
 
+    private static func isDormant(_ table: Head) -> Bool { table.flags.contains { !otherFlags.contains($0) } }
+
     private static func head(_ parser: inout JSONParser) throws(JSONParser.Fault) -> Head {
         var head = Head()
         try parser.object { parser, member throws(JSONParser.Fault) in
@@ -94,9 +101,9 @@ struct NftRulesetReader {
             case "flags":
                 let value = try small(&parser)
                 head.flags = value?.string.map { [$0] } ?? value?.elements?.compactMap(\.string) ?? []
-            case "expr":
+            case "expr", "elem":
                 let before = parser
-                head.expressions = (before, try parser.skip().count)
+                head.list = (before, try parser.skip().count)
             default: try parser.skip()
             }
         }
@@ -119,7 +126,7 @@ struct NftRulesetReader {
         switch kind {
         case "table":
             own[layout].table = ObservedTable(
-                isDormant: head.flags.contains { !Self.otherFlags.contains($0) }, isOwned: head.flags.contains("owner"))
+                isDormant: Self.isDormant(head), isOwned: head.flags.contains("owner"))
         case "chain":
             own[layout].chains.append(Self.chain(head))
             try count(at: offset)
@@ -154,15 +161,15 @@ struct NftRulesetReader {
             own[index].strangers.append(OwnTable.stranger(rule: head.handle, chain: chain, layout))
             return
         }
-        let statements = try Self.statements(head, upTo: Self.longestRule)
+        let statements = try Self.elements(head, upTo: Self.longestRule)
         let result = NftOwnRule.decode(statements, at: place, in: layout, comment: head["comment"])
         own[index].rules.append(
             InstalledRule(result.content, handle: head.handle, packets: result.packets, bytes: result.bytes))
     }
 
-    /// A rule's expressions; nil where they are missing or too long.
-    private static func statements(_ head: Head, upTo longest: Int) throws(JSONParser.Fault) -> [JSONValue]? {
-        guard let (parser, size) = head.expressions, size <= longest else { return nil }
+    /// A rule's expressions or a set's elements; nil where they are missing or too long.
+    private static func elements(_ head: Head, upTo longest: Int) throws(JSONParser.Fault) -> [JSONValue]? {
+        guard let (parser, size) = head.list, size <= longest else { return nil }
         var copy = parser
         return try copy.value().elements
     }
@@ -183,25 +190,56 @@ struct NftRulesetReader {
     private mutating func takeForeign(_ kind: String, _ head: Head, _ table: String) {
         let family = ForeignChain.Family(rawValue: head["family"])
         switch kind {
+        case "table": if let family { takeForeignTable(head, family) }
         case "chain":
             let isTold = max(foreignRules.dockerTables.count, foreignRules.droppingInputChains.count) < Self.mostTold
             if isTold { foreignRules.take(Self.chain(head)) }
-            if let family, let chain = Self.foreignChain(head, family) { foreign.declare(chain) }
+            guard let family, !isDormant(table, family), let chain = Self.foreignChain(head, family) else { return }
+            foreign.declare(chain)
         case "rule":
             foreignRules.ruleCount += 1
-            guard let family else { return }
-            let size = head.expressions?.size ?? 0
-            foreign.append(to: head["chain"], table, family, size: size) {
-                NftForeignRule.read(Self.readable(head), handle: head.handle, comment: head.texts["comment"])
-            }
+            if let family { takeForeignRule(head, table, family) }
+        case "set", "map", "element": if let family { takeSet(kind, head, table, family) }
         default: break
         }
     }
 
-    /// A rule's expressions; nil where it is too long. That they are JSON was seen when they were passed over.
-    private static func readable(_ head: Head) -> [JSONValue]? {
+    private mutating func takeForeignTable(_ head: Head, _ family: ForeignChain.Family) {
+        dormantTable = Self.isDormant(head) ? (family, head["name"]) : nil
+        if dormantTable != nil, family != .inet, TableName.known.contains(head["name"]) {
+            dormantStockTables.insert("\(family.rawValue) \(head["name"])")
+        }
+    }
+
+    private func isDormant(_ table: String, _ family: ForeignChain.Family) -> Bool {
+        dormantTable.map { $0.family == family && $0.name == table } ?? false
+    }
+
+    private mutating func takeForeignRule(_ head: Head, _ table: String, _ family: ForeignChain.Family) {
+        let match = NftForeignMatch(sets: sets.named(in: table, family), family: family.addressFamily)
+        foreign.append(to: head["chain"], table, family, size: head.list?.size ?? 0) {
+            NftForeignRule.read(
+                Self.readable(head, upTo: ForeignChains.longestRule), handle: head.handle,
+                comment: head.texts["comment"], match)
+        }
+    }
+
+    private mutating func takeSet(_ kind: String, _ head: Head, _ table: String, _ family: ForeignChain.Family) {
+        // One without elements has no list of them.
+        let elements = head.list == nil ? [] : Self.readable(head, upTo: NftSets.longestSet)
+        let size = head.list?.size ?? 0
+        if kind == "element" {
+            sets.add(to: head["name"], table, family, size: size, elements)
+        } else {
+            sets.declare(head["name"], table, family, size: size, elements)
+        }
+    }
+
+    /// A rule's expressions or a set's elements; nil where it is too long. That they are JSON was seen when they were
+    /// passed over.
+    private static func readable(_ head: Head, upTo longest: Int) -> [JSONValue]? {
         do throws(JSONParser.Fault) {
-            return try statements(head, upTo: ForeignChains.longestRule)
+            return try elements(head, upTo: longest)
         } catch {
             return nil
         }

@@ -37,6 +37,17 @@ package struct ForeignChain: Hashable, Sendable {
     }
 }
 
+extension ForeignChain.Family {
+    /// The family of the packets that it sees; nil for both.
+    package var addressFamily: AddressFamily? {
+        switch self {
+        case .inet: nil
+        case .ip: .ipv4
+        case .ip6: .ipv6
+        }
+    }
+}
+
 /// Somebody else's rule, as far as it is understood.
 package struct ForeignRule: Hashable, Sendable {
     /// One condition. All of a rule's hold together.
@@ -86,6 +97,9 @@ package struct ForeignRule: Hashable, Sendable {
     package var packets: UInt64?
     /// Whether it is one of ours in a stock table, where it counts who stands ahead of whom.
     package var isOurs = false
+    /// Whether it has a match or a target of the stock tools of which no more than the name is known: nft's JSON has no
+    /// more.
+    package var isUntold = false
 
     package init(_ conditions: [Condition], _ verdict: Verdict, text: String, packets: UInt64? = nil) {
         self.conditions = conditions

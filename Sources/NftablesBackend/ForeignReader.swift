@@ -110,17 +110,6 @@ struct ForeignReader {
     }
 }
 
-extension ForeignChain.Family {
-    /// The family of the packets that it sees; nil for both.
-    fileprivate var addressFamily: AddressFamily? {
-        switch self {
-        case .inet: nil
-        case .ip: .ipv4
-        case .ip6: .ipv6
-        }
-    }
-}
-
 extension TableReader {
     /// The tables that do nothing. The corresponding message is `NFT_MSG_GETTABLE` with `NLM_F_DUMP`.
     func dormantTables() throws(Failure) -> Set<ForeignTableName> {

@@ -80,7 +80,7 @@ import Testing
         let chain = try #require(capture.foreignChains.first)
         #expect(chain.description == "inet cis input" && chain.dropsByPolicy)
         #expect(chain.base == BaseChain("input", type: "filter", hook: .input, priority: 0))
-        #expect(chain.rules.map(\.verdict) == [.unknown("vmap"), .accept, .setMark, .jump("more")])
+        #expect(chain.rules.map(\.verdict) == [.drop, .accept, .setMark, .jump("more")])
         #expect(
             chain.rules[1].conditions == [
                 .source(IPPrefix(10, 0, 0, 0, length: 8), negated: false),
@@ -91,7 +91,8 @@ import Testing
         #expect(
             chain.rules[3].conditions == [
                 .inInterface(InterfacePattern(name: "eth", isWildcard: true), negated: true),
-                .mark(value: 1, mask: 1, negated: false), .unknown("payload tcp flags"),
+                .mark(value: 1, mask: 1, negated: false), .transport(6, negated: false),
+                .tcpFlags(value: 2, mask: 255, negated: false),
             ])
         #expect(capture.nftables?.foreign.ruleCount == 4)
         #expect(capture.nftables?.foreign.droppingInputChains.map(\.name) == ["inet cis input"])

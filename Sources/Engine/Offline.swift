@@ -11,7 +11,10 @@ package struct CapturedRules: Sendable {
     let iptablesFamilies: Set<AddressFamily>
     /// Files with nothing in them.
     let emptyNames: [String]
+    /// The chains with everybody's rules, as far as they are understood.
     let foreignChains: [ForeignChain]
+    /// Whether anything was captured with `iptables-nft-save`.
+    let hasStockTables: Bool
     /// Whether a folder of the host's files was given too.
     let hasFiles: Bool
 
@@ -66,8 +69,7 @@ extension Observation {
             disk: disk ?? PersistenceFacts())
         captured = CapturedRules(
             names: capture.names, iptablesFamilies: capture.iptablesFamilies, emptyNames: capture.emptyNames,
-            foreignChains: capture.foreignChains,
-            hasFiles: disk != nil)
+            foreignChains: capture.foreignChains, hasStockTables: capture.hasStockTables, hasFiles: disk != nil)
     }
 
     /// The families of a backend of which nothing is known, as they were not captured.
@@ -88,13 +90,22 @@ extension Observation {
         notes += captured.emptyNames.map {
             "\($0) is empty, so it is taken for a legacy interface without tables; the tools also print nothing where they fail"
         }
-        let other = plan.backend.other
-        if let missing = self[other].unavailable {
-            notes.append("\(missing.subject): rules of ours there are not seen")
-        }
+        notes += unseenNotes(in: plan.backend.other, captured)
         if plan.needsRouteLocalnet {
             notes.append("\(Endpoint.routeLocalnet) is not looked at: captured rules do not tell a kernel's parameters")
         }
         return notes
+    }
+
+    /// What is not seen in the backend into which the rules do not belong.
+    private func unseenNotes(in other: BackendKind, _ captured: CapturedRules) -> [String] {
+        guard let missing = self[other].unavailable else {
+            return uncaptured(in: other).map {
+                "what \(CapturedRules.command($0)) prints was not given, so rules there are not seen, neither ours nor others'"
+            }
+        }
+        let others =
+            other == .nftables && captured.hasStockTables ? "others' beyond the stock tools' tables" : "others'"
+        return ["\(missing.subject): rules there are not seen, neither ours nor \(others)"]
     }
 }

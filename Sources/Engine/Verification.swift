@@ -19,8 +19,7 @@ package struct Verification: Sendable {
 
     /// What the user should know besides: a check tells more exactly who drops redirected requests.
     package var notes: [String] {
-        let told = decision.observed.scope.isHost ? decision.droppingNotes : []
-        return decision.notes.filter { !told.contains($0) }
+        decision.notes.filter { !decision.droppingNotes.contains($0) }
     }
 
     /// The checks with this outcome.

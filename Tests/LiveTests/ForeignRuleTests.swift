@@ -34,7 +34,7 @@ extension Live {
             "*\(table)\n" + lines.joined(separator: "\n") + "\nCOMMIT\n"
         }
 
-        private static let natOrder: [Situation] = [
+        static let natOrder: [Situation] = [
             Situation(
                 title: "a nat chain ahead sends requests elsewhere",
                 rules: [
@@ -113,7 +113,7 @@ extension Live {
                 hasCredentials: true),
         ]
 
-        private static let shadowed: [Situation] = [
+        static let shadowed: [Situation] = [
             Situation(
                 title: "Docker's rule ahead of the documented one", backend: .iptables,
                 options: ["--imds-placement", "documented"],
@@ -147,7 +147,7 @@ extension Live {
                 hasCredentials: true),
         ]
 
-        private static let input: [Situation] = [
+        static let input: [Situation] = [
             Situation(
                 title: "a native chain drops by policy",
                 rules: [
@@ -261,12 +261,16 @@ extension Live {
             try #require(result.status == 0, "\(result.errors)")
             // Not covered, which would be told too.
             try lab.host.require(["ip", "link", "del", Laboratory.userBridge])
-            for (tool, input) in given.rules {
-                try lab.host.require(tool == "nft" ? [tool, "-f", "-"] : [tool, "--noflush"], input: input)
+            try load(given.rules, on: lab.host)
+        }
+
+        static func load(_ rules: [(tool: String, input: String)], on host: Namespace) throws {
+            for (tool, input) in rules {
+                try host.require(tool == "nft" ? [tool, "-f", "-"] : [tool, "--noflush"], input: input)
             }
         }
 
-        private static func arguments(_ given: Situation) -> [String] {
+        static func arguments(_ given: Situation) -> [String] {
             ["--mode", "bridge", "--persist", "none", "--backend", given.backend.rawValue] + given.options
         }
 

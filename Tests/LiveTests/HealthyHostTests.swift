@@ -209,7 +209,7 @@ extension Live {
 
             """
 
-        private static let hosts: [Host] = [
+        static let hosts: [Host] = [
             Host(title: "Docker", backend: .iptables, rules: [("iptables-legacy-restore", docker)]),
             Host(title: "Docker", backend: .nftables, rules: [("iptables-nft-restore", docker)]),
             Host(title: "Docker's nf_tables backend", backend: .nftables, rules: [("nft", dockerBridges)]),
@@ -229,9 +229,7 @@ extension Live {
             defer { lab.stop() }
             // Docker alone: another network's bridge would have to be covered too.
             try lab.host.require(["ip", "link", "del", Laboratory.userBridge])
-            for (tool, input) in host.rules {
-                try lab.host.require(tool == "nft" ? [tool, "-f", "-"] : [tool, "--noflush"], input: input)
-            }
+            try ForeignRuleTests.load(host.rules, on: lab.host)
             let options = ["--mode", "bridge", "--persist", "none", "--backend", host.backend.rawValue]
             let applied = try lab.netsetup(["apply"] + options)
             try #require(applied.status == 0, "\(applied.errors)")

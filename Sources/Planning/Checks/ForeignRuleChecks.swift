@@ -1,14 +1,13 @@
 import Model
 
 /// Whether other people's rules leave the packets of ECS to ours: followed through all chains, as the kernel would.
-///
-/// On a running host only: captured rules lack where ours stand among others', and what nft does not tell in JSON.
 enum ForeignRuleChecks {
     /// Who takes or ends containers' credential requests before a rule sends them to the agent.
     static func natOrder(_ context: CheckContext) -> [Check] {
-        guard context.plan.needsRouteLocalnet, context.scope.isHost else { return [] }
+        guard context.plan.needsRouteLocalnet, context.scope.hasRules else { return [] }
         let title = "order of nat rules"
         let why = "the first nat rule that fits decides where a request goes; it must be one that sends it to the agent"
+        if context.uncaptured.contains(.ipv4) { return [.uncaptured(.natOrder, title, .ipv4, why: why)] }
         if lacks(.prerouting, in: context) {
             return [
                 Check(.natOrder, title, .skipped, evidence: "the rule to be reached is missing or altered", why: why)
@@ -26,10 +25,11 @@ enum ForeignRuleChecks {
 
     /// Who drops a request after it was sent to the agent.
     static func foreignInput(_ context: CheckContext) -> [Check] {
-        guard context.plan.needsRouteLocalnet, context.scope.isHost else { return [] }
+        guard context.plan.needsRouteLocalnet, context.scope.hasRules else { return [] }
         let title = "others' input rules"
         let why =
             "a request that is sent to the agent is lost where any chain drops it, and no other chain can overrule that"
+        if context.uncaptured.contains(.ipv4) { return [.uncaptured(.foreignInput, title, .ipv4, why: why)] }
         let walk = walk(context)
         let findings = credentialInterfaces(context).flatMap { interface in
             var packet = Packet(to: Endpoint.agent, isLocal: true, port: Endpoint.agentPort, from: interface)
@@ -52,7 +52,7 @@ enum ForeignRuleChecks {
 
     /// Who lets packets to IMDS through before a rule drops them.
     static func shadowedDrop(_ context: CheckContext) -> [Check] {
-        guard context.settings.modes.contains(.bridge), !context.settings.allowsMetadata, context.scope.isHost
+        guard context.settings.modes.contains(.bridge), !context.settings.allowsMetadata, context.scope.hasRules
         else { return [] }
         let walk = walk(context)
         let withoutOurs = PacketWalk(context.facts.foreignChains.map(\.withoutOurs))
@@ -67,6 +67,8 @@ enum ForeignRuleChecks {
         let problem: String
         let isCertain: Bool
         let mend: Check.Mend
+        /// What it depends on, where it is not certain.
+        var doubt: PacketWalk.Doubt?
     }
 
     private static func walk(_ context: CheckContext) -> PacketWalk {
@@ -107,9 +109,12 @@ enum ForeignRuleChecks {
         for finding in findings where !told.contains(finding) { told.append(finding) }
         if told.isEmpty { return [Check(kind, title, problem: nil, seen: seen, why: why)] }
         return told.map { finding in
-            Check(
+            let capture = finding.doubt?.furtherCapture.map {
+                Check.Mend.command("give what \($0) prints too, with --ruleset")
+            }
+            return Check(
                 kind, title, finding.isCertain ? .failed : .undecided, evidence: finding.problem, why: why,
-                mend: finding.isCertain ? finding.mend : nil)
+                mend: finding.isCertain ? finding.mend : capture)
         }
     }
 }
@@ -160,7 +165,7 @@ extension ForeignRuleChecks {
             end.rule == nil ? "change that policy" : "delete or change that rule, or put an exception ahead of it"
         return Finding(
             base: end.chain, problem: isCertain ? problem : doubtful(end, problem), isCertain: isCertain,
-            mend: .command(place))
+            mend: .command(place), doubt: end.doubt)
     }
 
     private static func doubtful(_ end: PacketWalk.End, _ problem: String) -> String {
@@ -178,7 +183,7 @@ extension ForeignRuleChecks {
                 let problem = "\(end.decider) drops redirected requests"
                 return Finding(
                     base: stage.base, problem: isCertain ? problem : doubtful(end, problem), isCertain: isCertain,
-                    mend: .command(accepting(in: stage.base)))
+                    mend: .command(accepting(in: stage.base)), doubt: end.doubt)
             }
         }
     }
@@ -220,6 +225,9 @@ extension ForeignRuleChecks {
         of address: IPPrefix, _ walk: PacketWalk, _ withoutOurs: PacketWalk, _ context: CheckContext
     ) -> [Check] {
         let title = "packets to \(address.address)"
+        if context.uncaptured.contains(address.family) {
+            return [.uncaptured(.shadowedDrop, title, address.family, why: whyShadowed)]
+        }
         let isEarly = context.settings.metadataPlacement == .early
         if lacks(isEarly ? .forward : .filterForward, address.family, in: context) {
             return [
@@ -285,7 +293,7 @@ extension ForeignRuleChecks {
                 base: end.chain,
                 problem: isCertain ? problem : problem + (doubt.map { ", if \($0.description)" } ?? ""),
                 isCertain: isCertain,
-                mend: mend)
+                mend: mend, doubt: doubt)
         ]
     }
 }

@@ -8,21 +8,16 @@ enum RuleChecks {
         let changes = context.changes.first?.changes ?? []
         let elsewhere = context.changes.dropFirst().flatMap(\.changes).compactMap(removedTitle)
         return context.plan.rules.map { planned in
-            if context.uncaptured.contains(planned.rule.family) { return uncaptured(planned) }
+            if context.uncaptured.contains(planned.rule.family) {
+                return .uncaptured(
+                    kind(of: planned.rule), planned.rule.title, planned.rule.family, why: planned.why)
+            }
             var problem = problem(of: planned, in: changes)
             if problem == missing, elsewhere.contains(planned.rule.title) {
                 problem = "is in \(context.plan.backend.other.rawValue) instead"
             }
             return Check(kind(of: planned.rule), planned.rule.title, problem: problem, why: planned.why)
         }
-    }
-
-    /// A rule of a family whose rules were not captured.
-    private static func uncaptured(_ planned: PlannedRule) -> Check {
-        let program = IptablesSpelling.program(planned.rule.family)
-        return Check(
-            kind(of: planned.rule), planned.rule.title, .undecided, evidence: "\(program) was not captured",
-            why: planned.why, mend: .command("give what \(program)-legacy-save prints, with --ruleset"))
     }
 
     /// The kernel parameter, now.
@@ -100,5 +95,15 @@ enum RuleChecks {
 
     private static func unknown(_ installed: InstalledRule) -> String {
         if case .unknown(let text) = installed.content { text } else { "" }
+    }
+}
+
+extension Check {
+    /// What would be told of a family whose rules were not captured.
+    static func uncaptured(_ kind: CheckKind, _ title: String, _ family: AddressFamily, why: String) -> Check {
+        let program = IptablesSpelling.program(family)
+        return Check(
+            kind, title, .undecided, evidence: "\(program) was not captured", why: why,
+            mend: .command("give what \(program)-legacy-save prints, with --ruleset"))
     }
 }

@@ -89,6 +89,13 @@ extension PacketWalk.Doubt {
     /// What is not known.
     var description: String {
         let asked = condition.map { "'\(ForeignSpelling.words($0))' holds" } ?? "that is what it does"
-        return "\(asked) in \(ForeignSpelling.describe(rule, in: chain))"
+        let told = furtherCapture.map { ", which \($0) tells" } ?? ""
+        return "\(asked) in \(ForeignSpelling.describe(rule, in: chain))\(told)"
+    }
+
+    /// The tool whose capture tells it; nil where none was left out.
+    var furtherCapture: String? {
+        if !rule.isUntold { return nil }
+        return chain.family == .ip6 ? "ip6tables-nft-save" : "iptables-nft-save"
     }
 }

@@ -6,7 +6,7 @@ import Testing
 @Suite("Bridges of containers")
 struct BridgeChecksTests {
     private func checks(
-        _ bridges: [String], networks: [DockerNetwork] = [], modes: [Mode] = [.bridge],
+        _ bridges: [String], networks: [DockerNetwork]? = [], modes: [Mode] = [.bridge],
         _ change: (inout Settings) -> Void = { _ in }
     ) throws -> [Check] {
         var facts = VerificationFacts()
@@ -22,6 +22,15 @@ struct BridgeChecksTests {
             try checks(["docker0", "virbr0", "cni0", "ecs-bridge", "br-lan", "br-0123456789aG"]).map(\.summary) == [
                 "passed: docker0"
             ])
+    }
+
+    @Test("that only Docker could name are undecided where it does not answer")
+    func silent() throws {
+        #expect(
+            try checks(["docker0", "virbr0", "ecs-bridge"], networks: nil).map(\.summary) == [
+                "undecided: Docker does not tell whether it is its own: virbr0"
+            ])
+        #expect(try checks(["docker0", "ecs-bridge"], networks: nil).map(\.summary) == ["passed: docker0"])
     }
 
     @Test("that none covers fail each, with Docker's name where it is known, and one command for all")

@@ -14,8 +14,12 @@ extension Engine {
     }
 
     /// What the user should know of the host's bridges: a sentence.
-    package func bridgeNotes(for settings: Settings) throws(Failure) -> [String] {
-        host.isImage ? [] : BridgeChecks.notes(bridges: try host.bridges, settings: settings)
+    package func bridgeNotes(for settings: Settings) -> [String] {
+        if host.isImage { return [] }
+        // Where they cannot be listed, verify says why; it is no reason not to apply.
+        do throws(Failure) { return BridgeChecks.notes(bridges: try host.bridges, settings: settings) } catch {
+            return []
+        }
     }
 
     private func agentFacts() throws(Failure) -> AgentFacts {

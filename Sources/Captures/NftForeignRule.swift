@@ -2,6 +2,9 @@ import Model
 
 /// A rule of somebody else's in nf_tables, as far as it is understood.
 struct NftForeignRule {
+    /// Sets and maps multiply: of more conditions than these, a rule counts as unknown.
+    private static let mostConditions = 4096
+
     /// Any of these lists of conditions, of which all hold together.
     private var alternatives: [[ForeignRule.Condition]] = [[]]
     private var rules: [ForeignRule] = []
@@ -9,6 +12,8 @@ struct NftForeignRule {
     /// Whether the counter was passed that the stock tools put between their matches and the target.
     private var hasCounter = false
     private var isUntold = false
+    /// How many more rules and conditions may come of it.
+    private var room = 4 * mostConditions
     private let text: String
     private let match: NftForeignMatch
 
@@ -42,15 +47,27 @@ struct NftForeignRule {
     }
 
     private mutating func require(_ conditions: [[ForeignRule.Condition]]) {
-        alternatives = ForeignRule.product(alternatives, conditions)
+        let (left, right) = (Self.count(alternatives), Self.count(conditions))
+        let isMany = left * conditions.count + right * alternatives.count > Self.mostConditions
+        alternatives = ForeignRule.product(alternatives, isMany ? [[.unknown("many conditions")]] : conditions)
+    }
+
+    private static func count(_ alternatives: [[ForeignRule.Condition]]) -> Int {
+        alternatives.reduce(0) { $0 + $1.count }
     }
 
     private mutating func emit(_ verdict: ForeignRule.Verdict) {
-        for conditions in alternatives {
-            var rule = ForeignRule(conditions, verdict, text: text, packets: packets)
-            rule.isUntold = isUntold
-            rules.append(rule)
-        }
+        if room < 0 { return }
+        room -= alternatives.count + Self.count(alternatives)
+        // What comes then is not known.
+        if room < 0 { return append([.unknown("many conditions")], .unknown("many conditions")) }
+        for conditions in alternatives { append(conditions, verdict) }
+    }
+
+    private mutating func append(_ conditions: [ForeignRule.Condition], _ verdict: ForeignRule.Verdict) {
+        var rule = ForeignRule(conditions, verdict, text: text, packets: packets)
+        rule.isUntold = isUntold
+        rules.append(rule)
     }
 
     private mutating func take(_ kind: String, _ value: JSONValue) {

@@ -98,6 +98,21 @@ import Testing
         #expect(found == expected)
     }
 
+    @Test("sets and maps that multiply end in what is not known", arguments: ["!=", "=="])
+    func many(_ operation: String) throws {
+        let ports = (1...60).map { "\($0)" }.joined(separator: ", ")
+        let match =
+            #"{"match": {"op": "\#(operation)", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": "@many"}}"#
+        let branch = #"{"vmap": {"key": {"meta": {"key": "iifname"}}, "data": "@ways"}}"#
+        let statements = Array(repeating: match, count: 8) + Array(repeating: branch, count: 20)
+        let set =
+            #"{"set": {"family": "inet", "name": "many", "table": "t", "type": "inet_service", "handle": 7, "elem": [\#(ports)]}},"#
+        let rules = try read(statements.joined(separator: ", "), before: set)
+        #expect(rules.count <= 20_000 && rules.reduce(0) { $0 + $1.conditions.count } <= 20_000)
+        let last = try #require(rules.last)
+        #expect(last.conditions.contains { if case .unknown = $0 { true } else { false } })
+    }
+
     /// Version 1.0.2 and before print null for every extension.
     @Test(
         "an extension of the stock tools is known by its name at most",

@@ -76,7 +76,9 @@ let package = Package(
             name: "ImageTests", dependencies: ["Laboratory", "TestSupport"], exclude: ["Golden"]),
         .testTarget(
             name: "LiveTests",
-            dependencies: ["Laboratory", "TestSupport", "NftablesBackend", "IptablesBackend", "Planning", "Model"]),
+            dependencies: [
+                "Laboratory", "TestSupport", "NftablesBackend", "IptablesBackend", "Captures", "Planning", "Model",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,5 +1,7 @@
+import Captures
 import Laboratory
 import Model
+import TestSupport
 import Testing
 
 extension Live {
@@ -59,6 +61,26 @@ extension Live {
             for check in checks {
                 #expect(check.evidence.contains(", which iptables-nft-save tells"), "\(check)")
                 #expect(check.mend?.contains("iptables-nft-save") == true, "\(check)")
+            }
+        }
+
+        @Test("random rules: packets end as through those of the kernel", arguments: PacketWalkTests.Flavour.allCases)
+        func randomRules(_ flavour: PacketWalkTests.Flavour) throws {
+            let lab = try Laboratory()
+            defer { lab.stop() }
+            var random = SplitMix64(state: 21)
+            for trial in 0..<PacketWalkTests.trials {
+                let text = try PacketWalkTests.load(RandomRules(&random), flavour, on: lab)
+                let live = try PacketWalkTests.read(lab)
+                var capture = Capture()
+                for command in [["nft", "-j", "list", "ruleset"], ["iptables-legacy-save"], ["iptables-nft-save"]] {
+                    try capture.read(Array(try lab.host.require(command).utf8), from: command[0])
+                }
+                for (packet, way, address, _) in PacketWalkTests.packets {
+                    let expected = PacketWalkTests.prediction(live, packet, way)
+                    let found = PacketWalkTests.prediction(capture.foreignChains, packet, way)
+                    #expect(found == expected, "trial \(trial): to \(address), with\n\(text)")
+                }
             }
         }
 

@@ -43,10 +43,10 @@ extension Live {
             #expect(dropped > Self.trials / 8 && decided - dropped > Self.trials / 8)
         }
 
-        private static let trials = 40
+        static let trials = 40
 
         /// What is asked for: its packet, and whether it is delivered to the host.
-        private static let packets: [(Packet, Hook, String, UInt16)] = {
+        static let packets: [(Packet, Hook, String, UInt16)] = {
             let docker = InterfacePattern(name: "docker0", isWildcard: false)
             let host = IPPrefix(10, 0, 0, 10)
             var delivered = Packet(to: host, isLocal: true, port: Laboratory.introspectionPort, from: docker)
@@ -60,7 +60,7 @@ extension Live {
             ]
         }()
 
-        private static func prediction(
+        static func prediction(
             _ chains: [ForeignChain], _ packet: Packet, _ way: Hook
         ) -> Set<PacketWalk.End.Kind> {
             let walk = PacketWalk(chains)
@@ -71,11 +71,11 @@ extension Live {
             return ends.isEmpty ? [.passes] : Set(ends.map(\.kind))
         }
 
-        private static func read(_ lab: Laboratory) throws -> [ForeignChain] {
+        static func read(_ lab: Laboratory) throws -> [ForeignChain] {
             try lab.host.run { try NftablesBackend().readForeignChains() + IptablesBackend().readForeignChains() }
         }
 
-        private static func load(_ rules: RandomRules, _ flavour: Flavour, on lab: Laboratory) throws -> String {
+        static func load(_ rules: RandomRules, _ flavour: Flavour, on lab: Laboratory) throws -> String {
             switch flavour {
             case .nft:
                 try lab.host.require(["nft", "flush", "ruleset"])

@@ -90,7 +90,11 @@ struct ForeignDecoder {
             reading.require(conditions(value, from, to, negated: isNegated, &reading))
         case .destinationType(let register):
             reading.registers[register] = Value(field: .destinationType, size: 4)
-        case .rewriteDestination(let address, let port):
+        case .rewriteDestination(let number, let address, let port):
+            // `nft_nat_inet_eval` passes by packets of the other family.
+            if reading.family == nil, let family = Self.family(of: [UInt8(truncatingIfNeeded: number)]) {
+                reading.require([[.destination(Self.anywhere(family), negated: false)]])
+            }
             reading.emit(.rewriteDestination(target(reading.registers[address], reading.registers[port])))
         case .match(let match):
             guard let family = reading.family else { return reading.require([[.unknown("-m \(match.name)")]]) }

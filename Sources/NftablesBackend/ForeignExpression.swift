@@ -13,8 +13,9 @@ enum ForeignExpression {
     case range(register: UInt32, from: [UInt8], to: [UInt8], isNegated: Bool)
     /// The kind of route to the destination (`fib daddr type`).
     case destinationType(register: UInt32)
-    /// Rewrites the destination; the registers hold the address and the port, 0 for none.
-    case rewriteDestination(address: UInt32, port: UInt32)
+    /// Rewrites the destination of packets of a family, or of all where it is none; the registers hold the address and
+    /// the port, 0 for none.
+    case rewriteDestination(family: UInt32, address: UInt32, port: UInt32)
     case match(XtablesExtension)
     case target(XtablesExtension)
     case setMark
@@ -35,8 +36,8 @@ extension ForeignExpression {
         switch expression {
         case .meta, .payload, .connection, .bitwise, .compare, .immediate, .verdict, .redirect, .reject, .counter:
             self = .known(expression)
-        case .nat(NFT_NAT_DNAT.rawValue, _, let address, let port, _):
-            self = .rewriteDestination(address: address, port: port)
+        case .nat(NFT_NAT_DNAT.rawValue, let family, let address, let port, _):
+            self = .rewriteDestination(family: family, address: address, port: port)
         case .nat: self = .harmless
         case .unknown(let name): self = Self.read(object, name)
         }
@@ -60,7 +61,7 @@ extension ForeignExpression {
                 isNegated: object.number(NFTNL_EXPR_RANGE_OP) == NFT_RANGE_NEQ.rawValue)
         case "fib": fib(object)
         case "nat": nat(object)
-        case "redir": .rewriteDestination(address: 0, port: object.number(NFTNL_EXPR_REDIR_REG_PROTO_MIN))
+        case "redir": .rewriteDestination(family: 0, address: 0, port: object.number(NFTNL_EXPR_REDIR_REG_PROTO_MIN))
         case "match":
             .match(
                 XtablesExtension(
@@ -97,7 +98,8 @@ extension ForeignExpression {
     private static func nat(_ object: ExpressionTransfer.Object) -> ForeignExpression {
         guard object.number(NFTNL_EXPR_NAT_TYPE) == NFT_NAT_DNAT.rawValue else { return .harmless }
         return .rewriteDestination(
-            address: object.number(NFTNL_EXPR_NAT_REG_ADDR_MIN), port: object.number(NFTNL_EXPR_NAT_REG_PROTO_MIN))
+            family: object.number(NFTNL_EXPR_NAT_FAMILY), address: object.number(NFTNL_EXPR_NAT_REG_ADDR_MIN),
+            port: object.number(NFTNL_EXPR_NAT_REG_PROTO_MIN))
     }
 
     /// A zone decides which connection a packet belongs to; a connection's mark and the like decide nothing here.

@@ -128,11 +128,18 @@ extension ForeignRuleChecks {
 
     private static let agent = "\(Endpoint.agent.address):\(Endpoint.agentPort)"
 
-    /// What keeps a request from being sent to the agent.
-    private static func prerouting(_ walk: PacketWalk, _ packet: Packet) -> [Finding] {
+    /// What may become of a packet up to where its destination is settled, and the nat chains that settle it.
+    private static func untilTranslated(
+        _ walk: PacketWalk, _ packet: Packet
+    ) -> (ends: [PacketWalk.End], translating: [PacketWalk.Stage]) {
         let early = walk.stages(of: packet, at: .prerouting) { $0.type != "nat" && $0.priority <= nat }
         let translating = walk.stages(of: packet, at: .prerouting) { $0.type == "nat" }
-        let ends = PacketWalk.ends(of: early + translating)
+        return (PacketWalk.ends(of: early + translating), translating)
+    }
+
+    /// What keeps a request from being sent to the agent.
+    private static func prerouting(_ walk: PacketWalk, _ packet: Packet) -> [Finding] {
+        let (ends, translating) = untilTranslated(walk, packet)
         let wrong = ends.filter { $0.kind != .rewritten(agent) }
         let isCertain = wrong.count == ends.count
         return wrong.compactMap { end in
@@ -257,9 +264,7 @@ extension ForeignRuleChecks {
 
     /// Who sends a packet elsewhere, so that no rule that drops it by its destination sees it.
     private static func diverted(_ walk: PacketWalk, _ packet: Packet) -> [Finding] {
-        let early = walk.stages(of: packet, at: .prerouting) { $0.type != "nat" && $0.priority <= nat }
-        let translating = walk.stages(of: packet, at: .prerouting) { $0.type == "nat" }
-        let ends = PacketWalk.ends(of: early + translating)
+        let ends = untilTranslated(walk, packet).ends
         let wrong = ends.filter { if case .rewritten = $0.kind { true } else { false } }
         return wrong.map { end in
             finding(end, wrong.count == ends.count, "sends packets elsewhere, past every rule that drops them")

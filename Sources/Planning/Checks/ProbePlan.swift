@@ -77,8 +77,3 @@ package struct ProbePlan: Sendable {
         }
     }
 }
-
-extension InterfacePattern {
-    /// Whether an interface of this name is meant.
-    func covers(_ interface: String) -> Bool { isWildcard ? interface.hasPrefix(name) : interface == name }
-}

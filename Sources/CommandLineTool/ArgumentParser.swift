@@ -3,6 +3,8 @@ import Model
 /// The words of a command line, sorted by the command table.
 struct CommandLineWords {
     fileprivate(set) var command: Command?
+    /// The words behind `generate` that are no options.
+    fileprivate(set) var operands: [String] = []
     /// The options that were given, each once, with all their values; empty ones for an option without a value.
     fileprivate(set) var values: [(option: Option, values: [String])] = []
 
@@ -85,6 +87,7 @@ struct ArgumentParser {
     }
 
     private mutating func takeCommand(_ word: String) throws(Failure) {
+        if line.command == .generate { return line.operands.append(word) }
         guard let command = Command(rawValue: word) else {
             if let earlier = line.command {
                 throw .usage(

@@ -22,7 +22,7 @@ struct Option: Sendable {
     let take: @Sendable (inout Request, String) throws(Failure) -> Void
 
     /// Whether it says what is desired, as opposed to how to go about it or how to print.
-    var isPlanning: Bool { commands.contains(.diff) && commands.contains(.apply) && name != "root" }
+    var isPlanning: Bool { commands.contains(.diff) && commands.contains(.apply) && !commands.contains(.remove) }
 
     /// Whether it says how the answer is written.
     var isForOutput: Bool { ["format", "color", "quiet", "verbose"].contains(name) }
@@ -47,6 +47,7 @@ extension Command {
         case .verify: "check the host; exit 1 where it does not match"
         case .remove: "take back exactly what apply did"
         case .status: "show what is live, with packet counters"
+        case .generate: "print a file for others: \(Artefact.all.map(\.name).joined(separator: ", "))"
         }
     }
 
@@ -58,7 +59,16 @@ extension Command {
         case .verify: "0 every check passed, 1 one failed, 2 it could not be told, 64 wrong usage"
         case .remove: "0 nothing of ours is left, 2 it could not be done, 64 wrong usage"
         case .status: "0, 2 it could not be told, 64 wrong usage"
+        case .generate: "0, 2 it could not be printed, 64 wrong usage"
         }
+    }
+
+    /// What stands behind it, as help says; empty for nothing.
+    var operand: String { self == .generate ? " WHAT" : "" }
+
+    /// How it is typed, for example.
+    var example: String {
+        "ecs-netsetup \(rawValue)" + (needsModes ? " --mode bridge" : self == .generate ? " unit" : "")
     }
 
     /// Whether it needs to know the modes.
@@ -69,24 +79,30 @@ extension Command {
 enum CommandTable {
     private static let planning: [Command] = [.apply, .diff, .verify]
 
+    /// Those that take what can be saved.
+    private static let settling = planning + [.generate]
+
+    /// Those that look at a host.
+    private static let looking = planning + [.remove, .status]
+
     static let options: [Option] = ruleOptions + hostOptions + outputOptions
 
     private static let ruleOptions: [Option] = [
         Option(
             name: "mode", argument: "LIST",
             summary: "network modes of the tasks: bridge, host, awsvpc; commas or repeated",
-            fallback: "from the settings file", commands: planning, isList: true, isSaved: true,
+            fallback: "from the settings file", commands: settling, isList: true, isSaved: true,
             take: { request, value throws(Failure) in request.settings.modes = try parseModes(value) }),
         Option(
             name: "bridge-interface", argument: "PATTERN",
             summary: "bridges whose containers are kept from IMDS; commas or repeated; '+' at the end is a wildcard",
-            fallback: "docker+", commands: planning, isList: true, isSaved: true,
+            fallback: "docker+", commands: settling, isList: true, isSaved: true,
             take: { request, value throws(Failure) in request.settings.bridgeInterfaces = try parsePatterns(value) }),
         Option(
             name: "imds-placement", argument: "WHERE",
             summary:
                 "early: before everybody's filter rules; documented: filter FORWARD at position 1, as in Amazon's manual",
-            fallback: "early", commands: planning, isSaved: true,
+            fallback: "early", commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.metadataPlacement = try parse(value, "--imds-placement")
             }),
@@ -94,24 +110,24 @@ enum CommandTable {
             name: "imds-action", argument: "ACTION",
             summary:
                 "drop, or reject: answer at once with a TCP reset or ICMP error (iptables: documented placement only)",
-            fallback: "drop", commands: planning, isSaved: true,
+            fallback: "drop", commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.metadataAction = try parse(value, "--imds-action")
             }),
         Option(
-            name: "allow-imds", summary: "leave the rules against IMDS out", commands: planning, isSaved: true,
+            name: "allow-imds", summary: "leave the rules against IMDS out", commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.allowsMetadata = try parseFlag(value, "--allow-imds")
             }),
         Option(
             name: "allow-offhost-introspection", summary: "leave the agent's introspection port open to other hosts",
-            commands: planning, isSaved: true,
+            commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.allowsOffhostIntrospection = try parseFlag(value, "--allow-offhost-introspection")
             }),
         Option(
             name: "no-localhost-guard", summary: "leave services on 127.0.0.1 open to neighbours (CVE-2020-8558)",
-            commands: planning, isSaved: true,
+            commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.guardsLocalhost = try !parseFlag(value, "--no-localhost-guard")
             }),
@@ -121,7 +137,7 @@ enum CommandTable {
         Option(
             name: "backend", argument: "KIND",
             summary: "nftables, iptables (the legacy kernel interface), or auto: where live rules are",
-            fallback: "auto", commands: planning, isSaved: true,
+            fallback: "auto", commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.backend = value == "auto" ? nil : try parse(value, "--backend", also: ["auto"])
             }),
@@ -129,13 +145,13 @@ enum CommandTable {
             name: "persist", argument: "MECHANISM",
             summary:
                 "what brings the rules back at boot: systemd, iptables-services, netfilter-persistent, none, or auto: what fits the host; with none no file is looked at",
-            fallback: "auto", commands: planning, isSaved: true,
+            fallback: "auto", commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.persistence = value == "auto" ? nil : try parse(value, "--persist", also: ["auto"])
             }),
         Option(
             name: "root", argument: "DIR", summary: "work on an image below this folder: files only, no kernel",
-            fallback: "/", commands: planning + [.remove],
+            fallback: "/", commands: planning + [.remove, .generate],
             take: { request, value in request.root = value }),
         Option(
             name: "out", argument: "FILE", summary: "also write the changes to a plan, for apply --plan",
@@ -165,23 +181,25 @@ enum CommandTable {
             take: { request, value throws(Failure) in request.probeTimeout = try parseMilliseconds(value) }),
         Option(
             name: "wait", argument: "SECONDS", summary: "how long to wait for the xtables lock and for other writers",
-            fallback: "5", isSaved: true,
+            fallback: "5", commands: looking + [.generate], isSaved: true,
             take: { request, value throws(Failure) in request.settings.wait = try parseSeconds(value) }),
     ]
 
     private static let outputOptions: [Option] = [
         Option(
             name: "format", argument: "FORMAT", summary: "text or json; verify also: junit, sarif, tap, prometheus",
-            fallback: "text",
+            fallback: "text", commands: looking,
             take: { request, value throws(Failure) in request.format = try parse(value, "--format") }),
         Option(
             name: "color", argument: "WHEN", summary: "auto, always or never; NO_COLOR is honoured", fallback: "auto",
+            commands: looking,
             take: { request, value throws(Failure) in request.color = try parse(value, "--color") }),
         Option(
-            name: "quiet", short: "q", summary: "print errors only",
+            name: "quiet", short: "q", summary: "print errors only", commands: looking,
             take: { request, _ in request.isQuiet = true }),
         Option(
             name: "verbose", short: "v", summary: "also say why this backend and this mechanism",
+            commands: planning + [.remove],
             take: { request, _ in request.isVerbose = true }),
         Option(
             name: "help", short: "h", summary: "print this help, or a command's",

@@ -6,9 +6,12 @@ enum HelpText {
     static func text(for command: Command?) -> String {
         var lines: [String] = []
         if let command {
-            lines.append("usage: ecs-netsetup \(command.rawValue) [OPTION...]")
+            lines.append("usage: ecs-netsetup \(command.rawValue)\(command.operand) [OPTION...]")
             lines.append("")
             lines.append(command.summary + ".")
+            if command == .generate {
+                lines += ["", "what:"] + columns(Artefact.all.map { ($0.usage, $0.summary) })
+            }
         } else {
             lines += [
                 "usage: ecs-netsetup COMMAND [OPTION...]",
@@ -30,7 +33,7 @@ enum HelpText {
             "",
             "exit status: \(command?.exitStatuses ?? "0 the host matches, 1 it does not, 2 trouble, 64 wrong usage")",
             "",
-            "example: ecs-netsetup \((command ?? .apply).rawValue)\((command ?? .apply).needsModes ? " --mode bridge" : "")",
+            "example: \((command ?? .apply).example)",
         ]
         return lines.joined(separator: "\n") + "\n"
     }

@@ -8,6 +8,7 @@ enum Command: String, CaseIterable {
     case verify
     case remove
     case status
+    case generate
 }
 
 /// How the answer is written.
@@ -50,6 +51,8 @@ enum InputFile {
 /// What a command line asks for, together with the settings file.
 struct Request {
     var command: Command?
+    /// What to generate, and the word behind its name.
+    var artefact: (artefact: Artefact, choice: String)?
     var settings = Settings()
     var format = OutputFormat.text
     var color = ColorMode.auto
@@ -95,6 +98,7 @@ struct Request {
         if request.wantsHelp || request.wantsVersion { return request }
         let command = try ArgumentParser.check(line)
         try request.format.check(command)
+        if command == .generate { return try request.generating(line) }
         if let path = request.planPath {
             guard let contents = try read(.plan(path)) else {
                 throw .usage("there is no plan \(path)", advice: "make one with diff --out \(path)")
@@ -123,6 +127,24 @@ struct Request {
             throw .usage("--out does not go with --ruleset", advice: "a plan is made on the host, or with --root alone")
         }
         return try request.completed(line, reading: read)
+    }
+
+    /// With what to generate. No settings file counts: what is made is for another host.
+    private func generating(_ line: CommandLineWords) throws(Failure) -> Request {
+        var request = self
+        let (artefact, choice) = try Artefact.find(line.operands)
+        if let stranger = line.values.first(where: { !artefact.takes($0.option) }) {
+            throw .usage(
+                "generate \(artefact.name) does not take --\(stranger.option.name)",
+                advice: "see ecs-netsetup generate --help")
+        }
+        if artefact.needsModes, settings.modes.isEmpty {
+            throw .usage(
+                "generate \(artefact.name) needs --mode",
+                advice: "for example: ecs-netsetup generate \(artefact.name) --mode bridge")
+        }
+        request.artefact = (artefact, choice)
+        return request
     }
 
     /// With what the settings file says where the command line is silent.

@@ -100,6 +100,10 @@ package struct Tool {
         case .status:
             try write(try observe(), request: request)
             return ExitStatus.matches
+        case .generate:
+            guard let (artefact, choice) = request.artefact else { return ExitStatus.usage }
+            try Terminal.write(try artefact.text(request, choice, engine))
+            return ExitStatus.matches
         case .diff:
             let notes = request.rulesets.isEmpty ? try Self.hostNotes(engine, request) : []
             let decision = try Decision(settings: request.settings, saved: request.saved, observed: try observe())

@@ -21,7 +21,7 @@ struct HelpTextTests {
     @Test("of a command lists the options that it takes, and no other", arguments: Command.allCases)
     func ofCommand(_ command: Command) {
         let text = HelpText.text(for: command)
-        #expect(text.hasPrefix("usage: ecs-netsetup \(command.rawValue) [OPTION...]\n"))
+        #expect(text.hasPrefix("usage: ecs-netsetup \(command.rawValue)\(command.operand) [OPTION...]\n"))
         #expect(text.contains(command.summary))
         for option in CommandTable.options {
             let isListed = text.split(separator: "\n").contains { $0.hasPrefix("  " + option.usage) }

@@ -14,14 +14,19 @@ package enum SystemdUnit {
     /// The links themselves. Killed in between, systemctl has made only some.
     package static let links = linkFolders.map { "\($0)/\(HostPath.unitName)" }
 
-    /// The unit's text.
+    /// The unit's text as `apply` writes it.
     ///
     /// - Parameter program: the absolute path of this program on the host.
-    package static func text(program: String) -> String {
+    package static func text(program: String) -> String { DesiredFiles.mark + "\n" + unmarked(program: program) }
+
+    /// The unit's text as a package brings it.
+    ///
+    /// - Parameter program: the absolute path of this program on the host.
+    package static func unmarked(program: String) -> String {
         """
-        \(DesiredFiles.mark)
         [Unit]
         Description=Credential endpoints of Amazon ECS tasks
+        Documentation=man:ecs-netsetup(8)
         # Not after sysinit.target: cloud-init brings the network up before that, and the guard has to stand first.
         DefaultDependencies=no
         Conflicts=shutdown.target

@@ -8,6 +8,10 @@ struct Option: Sendable {
     /// What help calls its value; nil for an option without one.
     var argument: String?
     let summary: String
+    /// The same for one command, where that takes less; nil where it is the same for all.
+    var narrowed: (@Sendable (Command) -> String)?
+    /// What its value may be, as far as it can be told beforehand.
+    var value = Value.free
     /// What holds without it, as help says.
     var fallback: String?
     /// The commands that take it; empty for all.
@@ -20,6 +24,31 @@ struct Option: Sendable {
     var isSaved = false
     /// Puts the value into the request. The value is empty for an option without one.
     let take: @Sendable (inout Request, String) throws(Failure) -> Void
+
+    /// What the value of an option may be.
+    enum Value: Sendable {
+        /// What nobody can tell beforehand, such as a number.
+        case free
+        /// One of the words that a command takes; with `isList`, any of them.
+        case words(@Sendable (Command) -> [String])
+        case file
+        case folder
+        /// Bridges of this machine, or patterns for them.
+        case bridges
+
+        /// Every word of a type, and some more.
+        static func all<Words: RawRepresentable<String> & CaseIterable>(
+            _: Words.Type, also others: [String] = []
+        ) -> Value {
+            let words = Words.allCases.map(\.rawValue) + others
+            return .words { _ in words }
+        }
+    }
+
+    /// The words that its value may be; empty where there are too many to name.
+    func choices(for command: Command) -> [String] {
+        if case .words(let words) = value { words(command) } else { [] }
+    }
 
     /// Whether it says what is desired, as opposed to how to go about it or how to print.
     var isPlanning: Bool { commands.contains(.diff) && commands.contains(.apply) && !commands.contains(.remove) }
@@ -47,21 +76,28 @@ extension Command {
         case .verify: "check the host; exit 1 where it does not match"
         case .remove: "take back exactly what apply did"
         case .status: "show what is live, with packet counters"
-        case .generate: "print a file for others: \(Artefact.all.map(\.name).joined(separator: ", "))"
+        case .generate: "print a file to install: \(Artefact.all.map(\.name).joined(separator: ", "))"
         }
     }
 
-    /// What its exit status tells, as help says.
-    var exitStatuses: String {
-        switch self {
-        case .apply: "0 the host matches now, 2 it could not be done, 64 wrong usage"
-        case .diff: "0 there is no difference, 1 there is, 2 it could not be told, 64 wrong usage"
-        case .verify: "0 every check passed, 1 one failed, 2 it could not be told, 64 wrong usage"
-        case .remove: "0 nothing of ours is left, 2 it could not be done, 64 wrong usage"
-        case .status: "0, 2 it could not be told, 64 wrong usage"
-        case .generate: "0, 2 it could not be printed, 64 wrong usage"
-        }
+    /// What its exit status tells.
+    var exitStatuses: [(status: CInt, meaning: String)] {
+        let own: [(status: CInt, meaning: String)] =
+            switch self {
+            case .apply: [(0, "the host matches now"), (2, "it could not be done")]
+            case .diff: [(0, "there is no difference"), (1, "there is"), (2, "it could not be told")]
+            case .verify: [(0, "every check passed"), (1, "one failed"), (2, "it could not be told")]
+            case .remove: [(0, "nothing of ours is left"), (2, "it could not be done")]
+            case .status: [(0, "it was told"), (2, "it could not be told")]
+            case .generate: [(0, "it was printed"), (2, "it could not be printed")]
+            }
+        return own + [(64, "wrong usage")]
     }
+
+    /// What the exit status tells of any command.
+    static let exitStatuses: [(status: CInt, meaning: String)] = [
+        (0, "the host matches"), (1, "it does not"), (2, "trouble"), (64, "wrong usage"),
+    ]
 
     /// What stands behind it, as help says; empty for nothing.
     var operand: String { self == .generate ? " WHAT" : "" }
@@ -91,18 +127,18 @@ enum CommandTable {
         Option(
             name: "mode", argument: "LIST",
             summary: "network modes of the tasks: bridge, host, awsvpc; commas or repeated",
-            fallback: "from the settings file", commands: settling, isList: true, isSaved: true,
+            value: .all(Mode.self), fallback: "from the settings file", commands: settling, isList: true, isSaved: true,
             take: { request, value throws(Failure) in request.settings.modes = try parseModes(value) }),
         Option(
             name: "bridge-interface", argument: "PATTERN",
             summary: "bridges whose containers are kept from IMDS; commas or repeated; '+' at the end is a wildcard",
-            fallback: "docker+", commands: settling, isList: true, isSaved: true,
+            value: .bridges, fallback: "docker+", commands: settling, isList: true, isSaved: true,
             take: { request, value throws(Failure) in request.settings.bridgeInterfaces = try parsePatterns(value) }),
         Option(
             name: "imds-placement", argument: "WHERE",
             summary:
                 "early: before everybody's filter rules; documented: filter FORWARD at position 1, as in Amazon's manual",
-            fallback: "early", commands: settling, isSaved: true,
+            value: .all(MetadataPlacement.self), fallback: "early", commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.metadataPlacement = try parse(value, "--imds-placement")
             }),
@@ -110,7 +146,7 @@ enum CommandTable {
             name: "imds-action", argument: "ACTION",
             summary:
                 "drop, or reject: answer at once with a TCP reset or ICMP error (iptables: documented placement only)",
-            fallback: "drop", commands: settling, isSaved: true,
+            value: .all(MetadataAction.self), fallback: "drop", commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.metadataAction = try parse(value, "--imds-action")
             }),
@@ -137,7 +173,7 @@ enum CommandTable {
         Option(
             name: "backend", argument: "KIND",
             summary: "nftables, iptables (the legacy kernel interface), or auto: where live rules are",
-            fallback: "auto", commands: settling, isSaved: true,
+            value: .all(BackendKind.self, also: ["auto"]), fallback: "auto", commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.backend = value == "auto" ? nil : try parse(value, "--backend", also: ["auto"])
             }),
@@ -145,26 +181,26 @@ enum CommandTable {
             name: "persist", argument: "MECHANISM",
             summary:
                 "what brings the rules back at boot: systemd, iptables-services, netfilter-persistent, none, or auto: what fits the host; with none no file is looked at",
-            fallback: "auto", commands: settling, isSaved: true,
+            value: .all(Mechanism.self, also: ["auto"]), fallback: "auto", commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.persistence = value == "auto" ? nil : try parse(value, "--persist", also: ["auto"])
             }),
         Option(
             name: "root", argument: "DIR", summary: "work on an image below this folder: files only, no kernel",
-            fallback: "/", commands: planning + [.remove, .generate],
+            value: .folder, fallback: "/", commands: planning + [.remove, .generate],
             take: { request, value in request.root = value }),
         Option(
             name: "out", argument: "FILE", summary: "also write the changes to a plan, for apply --plan",
-            commands: [.diff], take: { request, value in request.planOut = value }),
+            value: .file, commands: [.diff], take: { request, value in request.planOut = value }),
         Option(
             name: "plan", argument: "FILE",
             summary: "carry out the plan that diff --out made, just as it is; refused where the host has changed since",
-            commands: [.apply], take: { request, value in request.planPath = value }),
+            value: .file, commands: [.apply], take: { request, value in request.planPath = value }),
         Option(
             name: "ruleset", argument: "FILE",
             summary:
                 "look at captured rules instead of this machine: what iptables-save, ip6tables-save or nft -j list ruleset printed; repeated; - is standard input",
-            commands: [.diff, .verify], isRepeated: true,
+            value: .file, commands: [.diff, .verify], isRepeated: true,
             take: { request, value in request.rulesets.append(value) }),
         Option(
             name: "restart-agent", summary: "restart the ECS agent if its configuration changed",
@@ -187,11 +223,15 @@ enum CommandTable {
 
     private static let outputOptions: [Option] = [
         Option(
-            name: "format", argument: "FORMAT", summary: "text or json; verify also: junit, sarif, tap, prometheus",
+            name: "format", argument: "FORMAT",
+            summary: "how the answer is written: text or json; verify also: junit, sarif, tap, prometheus",
+            narrowed: { "how the answer is written: \(OutputFormat.names(for: $0).joined(separator: ", "))" },
+            value: .words { OutputFormat.names(for: $0) },
             fallback: "text", commands: looking,
             take: { request, value throws(Failure) in request.format = try parse(value, "--format") }),
         Option(
-            name: "color", argument: "WHEN", summary: "auto, always or never; NO_COLOR is honoured", fallback: "auto",
+            name: "color", argument: "WHEN", summary: "auto, always or never; NO_COLOR is honoured",
+            value: .all(ColorMode.self), fallback: "auto",
             commands: looking,
             take: { request, value throws(Failure) in request.color = try parse(value, "--color") }),
         Option(

@@ -25,13 +25,16 @@ enum HelpText {
         }
         lines += ["", "options:"]
         lines += columns(
-            CommandTable.options.filter { option in command.map(option.belongs) ?? true }.map { ($0.usage, $0.help) })
+            CommandTable.options.filter { option in command.map(option.belongs) ?? true }.map {
+                ($0.usage, $0.help(for: command))
+            })
         if command?.needsModes ?? true {
             lines += ["", "settings: \(HostPath.settings), where apply saves what it is given;", "options override it"]
         }
+        let statuses = command?.exitStatuses ?? Command.exitStatuses
         lines += [
             "",
-            "exit status: \(command?.exitStatuses ?? "0 the host matches, 1 it does not, 2 trouble, 64 wrong usage")",
+            "exit status: " + statuses.map { "\($0.status) \($0.meaning)" }.joined(separator: ", "),
             "",
             "example: \((command ?? .apply).example)",
         ]
@@ -74,6 +77,11 @@ extension Option {
         (short.map { "-\($0), " } ?? "") + "--" + name + (argument.map { " " + $0 } ?? "")
     }
 
-    /// The summary with the default.
-    var help: String { summary + (fallback.map { " (default \($0))" } ?? "") }
+    /// What it does, as one command has it, or all.
+    func summary(for command: Command?) -> String { command.flatMap { narrowed?($0) } ?? summary }
+
+    /// The same with the default.
+    func help(for command: Command?) -> String {
+        summary(for: command) + (fallback.map { " (default \($0))" } ?? "")
+    }
 }

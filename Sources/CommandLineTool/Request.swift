@@ -23,10 +23,16 @@ enum OutputFormat: String, CaseIterable {
     /// Whether it has a place for checks only.
     private var isForChecks: Bool { self != .text && self != .json }
 
+    /// The formats that a command's answer fits into.
+    static func names(for command: Command) -> [String] {
+        allCases.filter { command == .verify || !$0.isForChecks }.map(\.rawValue)
+    }
+
     /// Refuses a format that a command's answer does not fit into.
     func check(_ command: Command) throws(Failure) {
-        if command == .verify || !isForChecks { return }
-        let known = Self.allCases.filter { !$0.isForChecks }.map(\.rawValue).joined(separator: ", ")
+        let names = Self.names(for: command)
+        if names.contains(rawValue) { return }
+        let known = names.joined(separator: ", ")
         throw .usage(
             "\(command.rawValue) does not write \(rawValue), only verify does",
             advice: "\(command.rawValue) takes one of: \(known)")

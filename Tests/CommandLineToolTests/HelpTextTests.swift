@@ -29,6 +29,15 @@ struct HelpTextTests {
         }
     }
 
+    @Test("of a command names the formats that it writes, and no other", arguments: Command.allCases)
+    func formats(_ command: Command) {
+        let words = HelpText.text(for: command).split { " ,\n".contains($0) }.map(String.init)
+        let isWritten = CommandTable.options.contains { $0.name == "format" && $0.belongs(to: command) }
+        for format in OutputFormat.allCases where format != .text {
+            #expect(words.contains(format.rawValue) == (isWritten && (format == .json || command == .verify)))
+        }
+    }
+
     @Test("fits a terminal, without blanks at line ends, and ends with a line break", arguments: pages)
     func width(_ command: Command?) {
         let text = HelpText.text(for: command)

@@ -13,7 +13,7 @@ STATIC := $(CURDIR)/$(BUILD)/static
 # What the build needs from the distribution, what the tests need besides, and a file that says whether it is there.
 BUILD_PACKAGES := libiptc-dev libnftnl-dev libmnl-dev pkg-config
 TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time systemd busybox-static perl \
-	python3-venv
+	python3-venv bash-completion zsh fish shellcheck
 
 # The Swift and C++ runtimes are linked in, so that a host needs neither, and no RUNPATH is written. The folder that the
 # linker searches first for the C++ runtime holds only the static one.

@@ -25,12 +25,19 @@ struct Artefact: Sendable {
         return "\(name) \(fallback == nil ? argument : "[\(argument)]")"
     }
 
-    /// Everything that `generate` prints. Parsing and help derive from this table.
+    /// Everything that `generate` prints. Parsing, help, the manual and completion derive from this table.
     static let all = [
+        Artefact(
+            name: "completion", summary: "completion of commands and options, for a shell",
+            choices: Completion.Shell.allCases.map(\.rawValue), argument: "bash|zsh|fish",
+            text: { _, name, _ throws(Failure) in
+                guard let shell = Completion.Shell(rawValue: name) else { return "" }
+                return Completion.text(for: shell)
+            }),
         Artefact(
             name: "unit", summary: "the systemd unit that applies the saved settings at boot",
             takes: { $0.name == "root" },
-            text: { _, _, engine throws(Failure) in try engine.unit() })
+            text: { _, _, engine throws(Failure) in try engine.unit() }),
     ]
 
     /// The artefact that the words behind `generate` name, and the word behind its name.

@@ -13,7 +13,7 @@ STATIC := $(CURDIR)/$(BUILD)/static
 # What the build needs from the distribution, what the tests need besides, and a file that says whether it is there.
 BUILD_PACKAGES := libiptc-dev libnftnl-dev libmnl-dev pkg-config
 TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time systemd busybox-static perl \
-	python3-venv bash-completion zsh fish shellcheck
+	python3-venv bash-completion zsh fish shellcheck mandoc man-db
 
 # The Swift and C++ runtimes are linked in, so that a host needs neither, and no RUNPATH is written. The folder that the
 # linker searches first for the C++ runtime holds only the static one.
@@ -23,7 +23,7 @@ RELEASE := -c release --static-swift-stdlib --disable-local-rpath \
 # How long each parser is fuzzed, in seconds.
 FUZZ_SECONDS ?= 60
 
-.PHONY: build test check bench fuzz try install clean build-packages test-packages consumers
+.PHONY: build test check bench fuzz try man install clean build-packages test-packages consumers
 
 build: build-packages $(STATIC)/libstdc++.a
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -57,6 +57,12 @@ fuzz: build-packages
 try: build test-packages
 	$(SWIFT) build --product try
 	@ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(BUILD)/debug/try
+
+# The manual pages as the program prints them; they are committed, and the tests compare.
+man: build-packages
+	$(SWIFT) build --product ecs-netsetup
+	$(BUILD)/debug/ecs-netsetup generate man 8 > man/ecs-netsetup.8
+	$(BUILD)/debug/ecs-netsetup generate man 5 > man/ecs-netsetup.conf.5
 
 install:
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/ecs-netsetup

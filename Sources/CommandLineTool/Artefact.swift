@@ -35,6 +35,10 @@ struct Artefact: Sendable {
                 return Completion.text(for: shell)
             }),
         Artefact(
+            name: "man", summary: "the manual page: 8 of the program, 5 of its settings file",
+            choices: Manual.sections, argument: Manual.sections.joined(separator: "|"), fallback: "8",
+            text: { _, section, _ throws(Failure) in try Manual.page(of: section) }),
+        Artefact(
             name: "unit", summary: "the systemd unit that applies the saved settings at boot",
             takes: { $0.name == "root" },
             text: { _, _, engine throws(Failure) in try engine.unit() }),

@@ -7,6 +7,8 @@ import Planning
 /// The program, apart from the wiring.
 package struct Tool {
     static let version = "0.1.0"
+    /// The day of the version's manual, as mdoc(7) writes it: not that of the build, which would differ each time.
+    static let versionDate = "November 25, 2026"
 
     /// The exit statuses, as diff(1) and sysexits(3) have them.
     private enum ExitStatus {

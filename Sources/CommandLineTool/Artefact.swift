@@ -42,6 +42,10 @@ struct Artefact: Sendable {
             name: "unit", summary: "the systemd unit that applies the saved settings at boot",
             takes: { $0.name == "root" },
             text: { _, _, engine throws(Failure) in try engine.unit() }),
+        Artefact(
+            name: "user-data", summary: "a cloud-config that installs and applies before the ECS agent starts",
+            takes: { $0.isSaved }, needsModes: true,
+            text: { request, _, _ throws(Failure) in try UserData.text(for: request) }),
     ]
 
     /// The artefact that the words behind `generate` name, and the word behind its name.

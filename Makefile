@@ -88,8 +88,8 @@ build-packages:
 test-packages:
 	$(call need,$(TEST_PACKAGES))
 
-# Others' readers of what the program writes, in a Python environment of their own. Of Debian's package only promtool is
-# taken, so that no service comes with it.
+# Others' readers of what the program writes, in a Python environment of their own. Debian's packages of promtool and
+# cloud-init are unpacked and not installed, so that no service comes with them.
 consumers: test-packages $(CONSUMERS)/ready
 
 # Into a folder that apt's own user may not write to.
@@ -102,4 +102,5 @@ $(CONSUMERS)/ready: Tests/Consumers/requirements.txt
 	cd $(CONSUMERS) && { $(DOWNLOAD) prometheus || { apt-get update -qq && $(DOWNLOAD) prometheus; }; } \
 		&& dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 -C bin ./usr/bin/promtool \
 		&& rm prometheus_*.deb
+	cd $(CONSUMERS) && $(DOWNLOAD) cloud-init && dpkg-deb -x cloud-init_*.deb cloud-init && rm cloud-init_*.deb
 	touch $@

@@ -3,6 +3,7 @@
 Usage: consume.py KIND < DOCUMENT. Anything that the consumer refuses ends it with status 1 and a message.
 """
 
+import contextlib
 import json
 import pathlib
 import subprocess
@@ -12,6 +13,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 PROMTOOL = pathlib.Path(sys.executable).parent / "promtool"
+CLOUD_INIT = PROMTOOL.parent.parent / "cloud-init" / "usr" / "lib" / "python3" / "dist-packages"
 
 
 def fail(message):
@@ -209,6 +211,30 @@ def rules(path):
     return {}
 
 
+def cloud_config(path):
+    """Several may follow each other, with lines of --- between, as it takes a while until cloud-init is loaded."""
+    sys.path.insert(0, str(CLOUD_INIT))
+    import cloudinit
+    import yaml
+    from cloudinit.cmd.main import main
+
+    schema = json.loads(next(pathlib.Path(cloudinit.__file__).parent.glob("**/schema-cloud-config-v1.json")).read_text())
+    # That it has a place for each key is not asked by cloud-init, which passes over those that it does not know.
+    parts = [schema["$defs"][reference["$ref"].rpartition("/")[2]] for reference in schema["allOf"]]
+    known = {key for part in parts for key in part.get("properties", {})}
+    documents = []
+    for text in path.read_text().split("\n---\n"):
+        path.write_text(text + "\n")
+        with contextlib.redirect_stdout(sys.stderr):
+            if main(["cloud-init", "schema", "--config-file", str(path)]):
+                fail("cloud-init schema refuses it")
+        document = yaml.safe_load(text)
+        if strangers := set(document) - known:
+            fail(f"cloud-init knows no {strangers}")
+        documents.append(document)
+    return documents
+
+
 KINDS = {
     "answer": answer,
     "junit": junit,
@@ -219,6 +245,7 @@ KINDS = {
     "gitlab": builtin("vendor.gitlab-ci"),
     "packer": packer,
     "rules": rules,
+    "cloud-config": cloud_config,
 }
 
 with tempfile.TemporaryDirectory() as folder:

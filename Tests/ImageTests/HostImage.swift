@@ -49,9 +49,11 @@ struct Distro: Sendable, CustomStringConvertible {
 final class HostImage: Sendable {
     let root: FixtureRoot
 
-    /// - Parameter usesRulesFiles: whether its rules files are restored at boot already, by a legacy `iptables`.
-    init(_ distro: Distro, usesRulesFiles: Bool = false) throws {
-        root = try FixtureRoot()
+    /// - Parameters:
+    ///   - usesRulesFiles: whether its rules files are restored at boot already, by a legacy `iptables`.
+    ///   - folder: where it is made; the machine's folder for temporary files if nil.
+    init(_ distro: Distro, usesRulesFiles: Bool = false, in folder: String? = nil) throws {
+        root = try FixtureRoot(in: folder)
         try root.write(distro.osRelease, to: "/usr/lib/os-release")
         try root.makeFolder("/etc/sysctl.d")
         try link("/etc/os-release", to: "../usr/lib/os-release")

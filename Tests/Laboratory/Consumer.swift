@@ -14,6 +14,8 @@ package enum Consumer: String, Sendable {
     case gitlab
     /// A template of Packer's.
     case packer
+    /// Cloud-configs, with `---` between.
+    case cloudConfig = "cloud-config"
     /// Rules of Prometheus' alerts.
     case rules
 

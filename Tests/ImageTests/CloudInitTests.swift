@@ -21,6 +21,8 @@ struct CloudInitTests {
         try String(contentsOfFile: CloudHost.examples + name, encoding: .utf8)
     }
 
+    /// Between the parts of `with-others.txt`.
+    private static let boundary = "--====part===="
     private static let held = ["systemctl disable ecs.service", "systemctl stop --no-block ecs.service"]
     private static let released = [
         "systemctl cat ecs.service", "systemctl enable ecs.service", "systemctl start --no-block ecs.service",
@@ -30,6 +32,7 @@ struct CloudInitTests {
     func generated() throws {
         let host = try CloudHost(Self.amazonLinux2023, tools: ["dnf"])
         let userData = try Self.userData()
+        #expect(try Documentation.snippet("user-data", of: "cloud-init.md") == userData)
         let first = try host.boot(userData)
         #expect(first.errors == [])
         #expect(first.calls == Self.held + ["dnf -y install ecs-netsetup", "ecs-netsetup apply"] + Self.released)
@@ -72,12 +75,18 @@ struct CloudInitTests {
         #expect(boot.errors == [])
         #expect(boot.calls == Self.held + ["dnf -y install htop ecs-netsetup", "ecs-netsetup apply"] + Self.released)
         #expect(try both.image.netsetup(["verify"]).status == 0)
+        // A script of theirs runs before all commands.
+        let script = "\nContent-Type: text/x-shellscript\n\n#!/bin/sh\ninitctl yours\n\n"
+        let parts = text.components(separatedBy: Self.boundary)
+        let scripted = try CloudHost(Self.amazonLinux2023, tools: ["dnf"])
+        let with = (parts.prefix(3) + [script, parts[3]]).joined(separator: Self.boundary)
+        let order = try scripted.boot(with).calls
+        #expect(order.firstIndex(of: "initctl yours") == 3 && order.firstIndex(of: "ecs-netsetup apply") == 4)
         // Theirs last and without it takes the place of our commands: the host stays without an agent, not without rules.
-        let parts = text.components(separatedBy: "--====part====")
         let merge = "Merge-Type: list(append)+dict(recurse_array)+str()\n"
         let swapped = [parts[0], parts[2].replacing(merge, with: ""), parts[1], parts[3]]
         let lost = try CloudHost(Self.amazonLinux2023, tools: ["dnf"])
-        let calls = try lost.boot(swapped.joined(separator: "--====part====")).calls
+        let calls = try lost.boot(swapped.joined(separator: Self.boundary)).calls
         #expect(calls == Self.held + ["dnf -y install htop"] && !lost.startsAgent)
     }
 

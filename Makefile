@@ -9,6 +9,7 @@ PROGRAM := $(BUILD)/release/ecs-netsetup
 FUZZ := $(BUILD)/fuzz
 CONSUMERS := $(BUILD)/consumers
 STATIC := $(CURDIR)/$(BUILD)/static
+FLOOR := $(STATIC)/floor.o
 
 # What the build needs from the distribution, what the tests need besides, and a file that says whether it is there.
 BUILD_PACKAGES := libiptc-dev libnftnl-dev libmnl-dev pkg-config
@@ -16,21 +17,27 @@ TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time system
 	python3-venv bash-completion zsh fish shellcheck mandoc man-db
 
 # The Swift and C++ runtimes are linked in, so that a host needs neither, and no RUNPATH is written. The folder that the
-# linker searches first for the C++ runtime holds only the static one.
+# linker searches first for the C++ runtime holds only the static one. floor.o lets the binary start with an older glibc. What
+# the linker fills in at start is read-only afterwards. No trace of the building machine's folder gets into the code.
 RELEASE := -c release --static-swift-stdlib --disable-local-rpath \
-	-Xswiftc -L$(STATIC) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+	-Xswiftc -L$(STATIC) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc -Xlinker $(FLOOR) -Xlinker -z -Xlinker now \
+	-Xlinker --build-id=none -Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=.
 
 # How long each parser is fuzzed, in seconds.
 FUZZ_SECONDS ?= 60
 
 .PHONY: build test check bench fuzz try man install clean build-packages test-packages consumers
 
-build: build-packages $(STATIC)/libstdc++.a
+build: build-packages $(STATIC)/libstdc++.a $(FLOOR)
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
 
 $(STATIC)/libstdc++.a:
 	@mkdir -p $(STATIC)
 	@ln -sf "$$(gcc -print-file-name=libstdc++.a)" $@
+
+$(FLOOR): packaging/portable/floor.c
+	@mkdir -p $(STATIC)
+	gcc -O2 -Wall -Wextra -Werror -c -o $@ $<
 
 # Style and dependencies, the unit tests, then the tests against the kernel; the latter need root and say so when they
 # are skipped.

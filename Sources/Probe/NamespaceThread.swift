@@ -8,24 +8,22 @@ enum NamespaceThread {
     /// Runs `body` for every item at once, each on a thread of its own, and waits for all of them.
     ///
     /// - Returns: nil for an item whose thread could not be started. The corresponding C function is `pthread_create`.
-    static func map<Item, Value>(_ items: [Item], _ body: (Item) -> Value) -> [Value?] {
-        withoutActuallyEscaping(body) { body in
-            let tasks = items.map { item in ThreadTask { body(item) } }
-            let threads = tasks.map { task -> pthread_t? in
-                var thread = pthread_t()
-                let argument = unsafe Unmanaged.passRetained(task as ErasedTask).toOpaque()
-                let code = unsafe pthread_create(&thread, nil, { unsafe runTask($0) }, argument)
-                if code == 0 { return thread }
-                unsafe Unmanaged<ErasedTask>.fromOpaque(argument).release()
-                return nil
-            }
-            for case let thread? in threads { _ = pthread_join(thread, nil) }
-            return tasks.map(\.value)
+    static func map<Item, Value>(_ items: [Item], _ body: @escaping (Item) -> Value) -> [Value?] {
+        let tasks = items.map { item in ThreadTask { body(item) } }
+        let threads = tasks.map { task -> pthread_t? in
+            var thread = pthread_t()
+            let argument = unsafe Unmanaged.passRetained(task as ErasedTask).toOpaque()
+            let code = unsafe pthread_create(&thread, nil, { unsafe runTask($0) }, argument)
+            if code == 0 { return thread }
+            unsafe Unmanaged<ErasedTask>.fromOpaque(argument).release()
+            return nil
         }
+        for case let thread? in threads { _ = pthread_join(thread, nil) }
+        return tasks.map(\.value)
     }
 
     /// Runs `body` on a thread that is in a namespace.
-    static func run<Value>(in namespace: CInt, _ body: () -> Value) -> Value? {
+    static func run<Value>(in namespace: CInt, _ body: @escaping () -> Value) -> Value? {
         let results = map([()]) { () -> Value? in setns(namespace, CLONE_NEWNET) == 0 ? body() : nil }
         return results.first.flatMap(\.self).flatMap(\.self)
     }

@@ -69,7 +69,9 @@ package struct Tool {
         }
         defer { unsafe free(path) }
         let absolute = unsafe String(cString: path)
-        return absolute == "/" && !isOffline ? Host() : Host(root: absolute, isImage: true)
+        // In a chroot, and where the image of a container is built, the kernel is not that of the host to be.
+        if absolute == "/", !isOffline, try Host.seesBootedRoot { return Host() }
+        return Host(root: absolute, isImage: true)
     }
 
     private static func read(_ file: InputFile) throws(Failure) -> FileContents? {

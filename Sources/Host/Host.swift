@@ -26,7 +26,7 @@ package struct Host: Sendable {
     }
 
     /// The folder that stands for `/`, as the programs that enable services take it; empty for the machine itself.
-    package var root: String { files.root }
+    package var root: String { isImage && files.root.isEmpty ? "/" : files.root }
 
     func path(_ path: String) -> String { files.shown(path) }
 

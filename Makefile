@@ -10,11 +10,19 @@ FUZZ := $(BUILD)/fuzz
 CONSUMERS := $(BUILD)/consumers
 STATIC := $(CURDIR)/$(BUILD)/static
 FLOOR := $(STATIC)/floor.o
+PACKAGES := $(BUILD)/packages
+VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/CommandLineTool/Tool.swift)
+
+# The time that packages say they were made at: of the last commit, so that two builds give the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
+export SOURCE_DATE_EPOCH
 
 # What the build needs from the distribution, what the tests need besides, and a file that says whether it is there.
 BUILD_PACKAGES := libiptc-dev libnftnl-dev libmnl-dev pkg-config
 TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time systemd busybox-static perl \
 	python3-venv bash-completion zsh fish shellcheck mandoc man-db
+
+PACKAGING_PACKAGES := dpkg-dev binutils rpm patchelf
 
 # The Swift and C++ runtimes are linked in, so that a host needs neither, and no RUNPATH is written. The folder that the
 # linker searches first for the C++ runtime holds only the static one. floor.o lets the binary start with an older glibc. What
@@ -27,6 +35,7 @@ RELEASE := -c release --static-swift-stdlib --disable-local-rpath \
 FUZZ_SECONDS ?= 60
 
 .PHONY: build test check bench fuzz try man install clean build-packages test-packages consumers
+.PHONY: install-unit deb rpm dist packaging-packages
 
 build: build-packages $(STATIC)/libstdc++.a $(FLOOR)
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -71,8 +80,35 @@ man: build-packages
 	$(BUILD)/debug/ecs-netsetup generate man 8 > man/ecs-netsetup.8
 	$(BUILD)/debug/ecs-netsetup generate man 5 > man/ecs-netsetup.conf.5
 
+SHARE = $(DESTDIR)$(PREFIX)/share
+
 install:
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/ecs-netsetup
+	install -D -m 644 man/ecs-netsetup.8 $(SHARE)/man/man8/ecs-netsetup.8
+	install -D -m 644 man/ecs-netsetup.conf.5 $(SHARE)/man/man5/ecs-netsetup.conf.5
+	$(call print,completion bash,$(SHARE)/bash-completion/completions/ecs-netsetup)
+	$(call print,completion zsh,$(SHARE)/zsh/site-functions/_ecs-netsetup)
+	$(call print,completion fish,$(SHARE)/fish/vendor_completions.d/ecs-netsetup.fish)
+
+# With the unit, for packages: apply then enables that, and writes none.
+install-unit: install
+	$(call print,unit --root $(or $(DESTDIR),/),$(DESTDIR)$(PREFIX)/lib/systemd/system/ecs-netsetup.service)
+
+# Prints what the installed program generates into a file that everybody may read, whatever the umask.
+define print
+	install -D -m 644 /dev/null $(2)
+	$(DESTDIR)$(PREFIX)/sbin/ecs-netsetup generate $(1) > $(2)
+endef
+
+# Packages in .build/packages. docs/packages.md tells what is in them and where they run.
+deb: build packaging-packages
+	packaging/debian/build $(VERSION) $(PACKAGES)
+
+rpm: build packaging-packages
+	packaging/rpm/build $(VERSION) $(PACKAGES)
+
+dist: build packaging-packages
+	packaging/tarball/build $(VERSION) $(PACKAGES)
 
 clean:
 	rm -rf $(BUILD)
@@ -94,6 +130,9 @@ build-packages:
 
 test-packages:
 	$(call need,$(TEST_PACKAGES))
+
+packaging-packages:
+	$(call need,$(PACKAGING_PACKAGES))
 
 # Others' readers of what the program writes, in a Python environment of their own. Debian's packages of promtool and
 # cloud-init are unpacked and not installed, so that no service comes with them.

@@ -11,6 +11,7 @@ CONSUMERS := $(BUILD)/consumers
 STATIC := $(CURDIR)/$(BUILD)/static
 FLOOR := $(STATIC)/floor.o
 PACKAGES := $(BUILD)/packages
+ROOTS := $(BUILD)/roots
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/CommandLineTool/Tool.swift)
 
 # The time that packages say they were made at: of the last commit, so that two builds give the same bytes.
@@ -23,6 +24,7 @@ TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time system
 	python3-venv bash-completion zsh fish shellcheck mandoc man-db
 
 PACKAGING_PACKAGES := dpkg-dev binutils rpm patchelf
+PACKAGING_TEST_PACKAGES := $(PACKAGING_PACKAGES) lintian rpmlint mmdebstrap
 
 # The Swift and C++ runtimes are linked in, so that a host needs neither, and no RUNPATH is written. The folder that the
 # linker searches first for the C++ runtime holds only the static one. floor.o lets the binary start with an older glibc. What
@@ -35,7 +37,7 @@ RELEASE := -c release --static-swift-stdlib --disable-local-rpath \
 FUZZ_SECONDS ?= 60
 
 .PHONY: build test check bench fuzz try man install clean build-packages test-packages consumers
-.PHONY: install-unit deb rpm dist packaging-packages
+.PHONY: install-unit deb rpm dist test-packaging packaging-packages packaging-test-packages
 
 build: build-packages $(STATIC)/libstdc++.a $(FLOOR)
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -51,7 +53,8 @@ $(FLOOR): packaging/portable/floor.c
 # Style and dependencies, the unit tests, then the tests against the kernel; the latter need root and say so when they
 # are skipped.
 test: check build test-packages consumers
-	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --skip PackagingTests
+	@echo "not run: PackagingTests, which make test-packaging runs"
 
 check: build-packages
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
@@ -110,6 +113,26 @@ rpm: build packaging-packages
 dist: build packaging-packages
 	packaging/tarball/build $(VERSION) $(PACKAGES)
 
+# The packages in clean roots, in namespaces of the tests' own. Everything is built a second time, in another folder and
+# with another umask, to see that the bytes are the same. Needs root.
+AGAIN := $(BUILD)/again/in-a-folder-of-another-length
+test-packaging: test-packages packaging-test-packages $(ROOTS)/debian/etc/os-release deb rpm dist
+	rm -rf $(BUILD)/again
+	mkdir -p $(AGAIN)
+	cp -r Makefile Package.swift LICENSE CHANGELOG.md Sources Tests packaging man $(AGAIN)
+	umask 077 && $(MAKE) -C $(AGAIN) deb rpm dist
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) ECS_NETSETUP_AGAIN=$(CURDIR)/$(AGAIN) $(SWIFT) test --filter PackagingTests
+
+# A Debian system as small as it gets, with systemd's tools, from where this machine's own packages come. The libraries that
+# the package depends on are downloaded and not installed, as the tests have no network.
+$(ROOTS)/debian/etc/os-release:
+	rm -rf $(ROOTS)/debian
+	@mkdir -p $(ROOTS)
+	mmdebstrap --quiet --mode=root --variant=minbase --include=systemd --skip=cleanup/apt \
+		--customize-hook='chroot "$$1" apt-get install -qq --download-only libip4tc2 libip6tc2 libmnl0 libnftnl11' \
+		"$$(. /etc/os-release && echo $$VERSION_CODENAME)" $(ROOTS)/debian \
+		$(firstword $(wildcard /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list))
+
 clean:
 	rm -rf $(BUILD)
 
@@ -133,6 +156,9 @@ test-packages:
 
 packaging-packages:
 	$(call need,$(PACKAGING_PACKAGES))
+
+packaging-test-packages:
+	$(call need,$(PACKAGING_TEST_PACKAGES))
 
 # Others' readers of what the program writes, in a Python environment of their own. Debian's packages of promtool and
 # cloud-init are unpacked and not installed, so that no service comes with them.

@@ -74,6 +74,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "ImageTests", dependencies: ["Laboratory", "TestSupport"], exclude: ["Golden"]),
+        .testTarget(name: "PackagingTests", dependencies: ["Laboratory", "TestSupport"]),
         .testTarget(
             name: "LiveTests",
             dependencies: [

@@ -27,12 +27,27 @@ package enum Consumer: String, Sendable {
     /// - Throws: what it did not like, or that it is not there.
     @discardableResult
     package func read(_ document: String) throws -> String {
-        let python = Self.repository + "/.build/consumers/bin/python"
+        let result = try Self.run(["consume.py", rawValue], input: document)
+        guard result.status == 0 else { throw LaboratoryError("\(rawValue): \(result.errors)\n\(document)") }
+        return result.output
+    }
+
+    /// Types a line into an interactive shell, and presses TAB.
+    ///
+    /// - Parameter completion: the path of the script that completes.
+    /// - Returns: what then stands on its terminal.
+    package static func screen(of shell: String, completion: String, line: String) throws -> String {
+        let result = try run(["screen.py", shell, completion, line], input: "")
+        guard result.status == 0 else { throw LaboratoryError("\(shell): \(result.errors)") }
+        return result.output
+    }
+
+    /// Runs a script of `Tests/Consumers`.
+    private static func run(_ words: [String], input: String) throws -> ProgramResult {
+        let python = repository + "/.build/consumers/bin/python"
         guard unsafe access(python, X_OK) == 0 else {
             throw LaboratoryError("\(python) is not there; run: make consumers")
         }
-        let result = try execute([python, Self.repository + "/Tests/Consumers/consume.py", rawValue], input: document)
-        guard result.status == 0 else { throw LaboratoryError("\(rawValue): \(result.errors)\n\(document)") }
-        return result.output
+        return try execute([python, "\(repository)/Tests/Consumers/\(words[0])"] + words.dropFirst(), input: input)
     }
 }

@@ -8,6 +8,7 @@ BUILD := .build
 PROGRAM := $(BUILD)/release/ecs-netsetup
 FUZZ := $(BUILD)/fuzz
 CONSUMERS := $(BUILD)/consumers
+GUEST := $(BUILD)/guest
 STATIC := $(CURDIR)/$(BUILD)/static
 FLOOR := $(STATIC)/floor.o
 PACKAGES := $(BUILD)/packages
@@ -22,9 +23,10 @@ export SOURCE_DATE_EPOCH
 BUILD_PACKAGES := libiptc-dev libnftnl-dev libmnl-dev pkg-config
 TEST_PACKAGES := iptables nftables iproute2 strace util-linux procps time systemd busybox-static perl \
 	python3-venv bash-completion zsh fish shellcheck mandoc man-db
-
 PACKAGING_PACKAGES := dpkg-dev binutils rpm patchelf
 PACKAGING_TEST_PACKAGES := $(PACKAGING_PACKAGES) lintian rpmlint mmdebstrap
+# What builds and boots the guests of the boot tests.
+GUEST_PACKAGES := mmdebstrap systemd-container
 
 # The Swift and C++ runtimes are linked in, so that a host needs neither, and no RUNPATH is written. The folder that the
 # linker searches first for the C++ runtime holds only the static one. floor.o lets the binary start with an older glibc. What
@@ -38,6 +40,7 @@ FUZZ_SECONDS ?= 60
 
 .PHONY: build test check bench fuzz try man install clean build-packages test-packages consumers
 .PHONY: install-unit deb rpm dist test-packaging packaging-packages packaging-test-packages
+.PHONY: test-boot guest guest-packages
 
 build: build-packages $(STATIC)/libstdc++.a $(FLOOR)
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -53,13 +56,30 @@ $(FLOOR): packaging/portable/floor.c
 # Style and dependencies, the unit tests, then the tests against the kernel; the latter need root and say so when they
 # are skipped.
 test: check build test-packages consumers
-	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --skip PackagingTests
-	@echo "not run: PackagingTests, which make test-packaging runs"
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --skip 'PackagingTests|BootTests'
+	@echo "not run here, as each has a target of its own: PackagingTests (make test-packaging), BootTests (make test-boot)"
 
 check: build-packages
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
 	@echo "unsafe expressions in Sources: $$(grep -rwo unsafe --include=*.swift Sources | wc -l)"
+
+# Boots hosts in containers: our package, Docker, cloud-init, every mechanism that brings rules back, and each once without
+# it. Needs root.
+test-boot: build deb test-packages $(GUEST)/systemd $(GUEST)/sysv
+	@rm -rf $(BUILD)/boot
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --filter BootTests
+	@for report in $(BUILD)/boot/*.txt; do echo "== $$report"; sed -n '/^all .* checks passed/,$$p' $$report; done
+
+# The guests' root file systems, built once.
+guest: $(GUEST)/systemd $(GUEST)/sysv
+
+$(GUEST)/%: Tests/Guest/build | guest-packages
+	@mkdir -p $(GUEST)
+	Tests/Guest/build $* $@
+
+guest-packages:
+	$(call need,$(GUEST_PACKAGES))
 
 # Writes docs/benchmarks.md. Needs root and a quiet machine.
 bench: build test-packages

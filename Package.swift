@@ -49,6 +49,10 @@ let package = Package(
         .target(
             name: "Laboratory", dependencies: ["CNamespaces"], path: "Tests/Laboratory", swiftSettings: strict),
         .executableTarget(name: "try", dependencies: ["Laboratory"], path: "Tests/Try", swiftSettings: strict),
+        // A machine with an init system, booted in a container or in a virtual machine.
+        .target(
+            name: "Guest", dependencies: ["Laboratory"], path: "Tests/Guest", exclude: ["boot", "build"],
+            swiftSettings: strict),
         .executableTarget(name: "bench", dependencies: ["Laboratory"], path: "Tests/Bench", swiftSettings: strict),
 
         .target(
@@ -80,6 +84,7 @@ let package = Package(
             dependencies: [
                 "Laboratory", "TestSupport", "NftablesBackend", "IptablesBackend", "Captures", "Planning", "Model",
             ]),
+        .testTarget(name: "BootTests", dependencies: ["Guest", "Laboratory"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -28,8 +28,8 @@ package final class Namespace: Sendable {
         if mounts >= 0 { close(mounts) }
     }
 
-    /// How `ip link … netns` names it.
-    var path: String { "/proc/\(getpid())/fd/\(network)" }
+    /// How `ip link … netns` and systemd-nspawn name it.
+    package var path: String { "/proc/\(getpid())/fd/\(network)" }
 
     private static func open(_ kind: String) throws -> CInt {
         let file = unsafe Glibc.open("/proc/thread-self/ns/\(kind)", O_RDONLY | O_CLOEXEC)

@@ -75,8 +75,13 @@ package enum Machine {
     /// Runs a program to its end.
     ///
     /// - Parameter words: the program, looked up in PATH, and its arguments.
-    package static func execute(_ words: [String]) throws -> ProgramResult {
-        try Program(words, environment: []).execute(input: "")
+    package static func execute(_ words: [String], input: String = "") throws -> ProgramResult {
+        try Program(words, environment: []).execute(input: input)
+    }
+
+    /// Starts a program and lets it run.
+    package static func start(_ words: [String]) throws -> RunningProgram {
+        try Program(words, environment: []).start()
     }
 }
 
@@ -94,6 +99,9 @@ package struct RunningProgram: Sendable {
         while unsafe wait4(identifier, &status, 0, &usage) < 0, errno == EINTR {}
         return (exitStatus(status), seconds(usage.ru_utime) + seconds(usage.ru_stime))
     }
+
+    /// Whether it has ended.
+    package var hasEnded: Bool { waitpid(identifier, nil, WNOHANG) != 0 }
 
     /// Ends it and waits.
     package func kill() {

@@ -13,17 +13,26 @@ package final class TrafficMeter: Sendable {
     }
 
     /// Starts sending from a namespace: UDP and TCP to the one list of addresses, credential requests to the other.
-    package init(in namespace: Namespace, forbidden: [String], asking address: String) throws {
+    ///
+    /// - Parameter pause: between two bursts, in microseconds. It leaves the processor to the one who replaces the rules:
+    ///   there are two, and as many senders.
+    package init(in namespace: Namespace, forbidden: [String], asking address: String, pause: UInt32 = 500) throws {
         let counts = Counts()
         self.counts = counts
         var threads = try forbidden.map { forbidden in
             try BackgroundThread(in: namespace) { mustStop in
-                while !mustStop() { Self.send(to: forbidden, counts) }
+                while !mustStop() {
+                    Self.send(to: forbidden, counts)
+                    usleep(pause)
+                }
             }
         }
         threads.append(
             try BackgroundThread(in: namespace) { mustStop in
-                while !mustStop() { Self.ask(address, counts) }
+                while !mustStop() {
+                    Self.ask(address, counts)
+                    usleep(pause)
+                }
             })
         self.threads = threads
     }
@@ -51,8 +60,6 @@ package final class TrafficMeter: Sendable {
             if sent == 1 { counts.packets.add(1, ordering: .relaxed) }
         }
         counts.packets.add(1, ordering: .relaxed)
-        // Leaves the processor to the one who replaces the rules: there are two, and as many senders.
-        usleep(500)
     }
 
     private static func ask(_ address: String, _ counts: Counts) {

@@ -9,6 +9,7 @@ PROGRAM := $(BUILD)/release/ecs-netsetup
 FUZZ := $(BUILD)/fuzz
 CONSUMERS := $(BUILD)/consumers
 GUEST := $(BUILD)/guest
+DOCKER := $(BUILD)/docker
 STATIC := $(CURDIR)/$(BUILD)/static
 FLOOR := $(STATIC)/floor.o
 PACKAGES := $(BUILD)/packages
@@ -35,12 +36,15 @@ RELEASE := -c release --static-swift-stdlib --disable-local-rpath \
 	-Xswiftc -L$(STATIC) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc -Xlinker $(FLOOR) -Xlinker -z -Xlinker now \
 	-Xlinker --build-id=none -Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=.
 
+# Tests that take minutes each, and need more of the machine than the others.
+HEAVY := PackagingTests DockerTests BootTests
+
 # How long each parser is fuzzed, in seconds.
 FUZZ_SECONDS ?= 60
 
 .PHONY: build test check bench fuzz try man install clean build-packages test-packages consumers
 .PHONY: install-unit deb rpm dist test-packaging packaging-packages packaging-test-packages
-.PHONY: test-boot guest guest-packages
+.PHONY: test-docker test-boot guest guest-packages
 
 build: build-packages $(STATIC)/libstdc++.a $(FLOOR)
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -56,8 +60,13 @@ $(FLOOR): packaging/portable/floor.c
 # Style and dependencies, the unit tests, then the tests against the kernel; the latter need root and say so when they
 # are skipped.
 test: check build test-packages consumers
-	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --skip 'PackagingTests|BootTests'
-	@echo "not run here, as each has a target of its own: PackagingTests (make test-packaging), BootTests (make test-boot)"
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test $(foreach tests,$(HEAVY),--skip $(tests))
+	@echo "not run here, as each has a target of its own: $(HEAVY)"
+
+# With Debian's Docker engine, in namespaces of its own. Needs root. The table that it prints is the one in docs/docker.md.
+test-docker: build test-packages $(DOCKER)/ready
+	$(call need,$(DOCKER_LIBRARIES))
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --filter DockerTests
 
 check: build-packages
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
@@ -186,6 +195,19 @@ consumers: test-packages $(CONSUMERS)/ready
 
 # Into a folder that apt's own user may not write to.
 DOWNLOAD := apt-get -o APT::Sandbox::User=root download -qq
+
+# The engine's programs alone, so that no service comes with them, and what they are linked with.
+DOCKER_PACKAGES := docker.io containerd runc
+DOCKER_LIBRARIES := libdevmapper1.02.1 libseccomp2 libsystemd0
+
+$(DOCKER)/ready:
+	rm -rf $(DOCKER)
+	mkdir -p $(DOCKER)
+	cd $(DOCKER) && { $(DOWNLOAD) $(DOCKER_PACKAGES) || { apt-get update -qq && $(DOWNLOAD) $(DOCKER_PACKAGES); }; } \
+		&& for package in *.deb; do \
+			dpkg-deb --fsys-tarfile $$package | tar -x --wildcards './usr/*bin/*' || exit 1; \
+		done && rm *.deb
+	touch $@
 
 $(CONSUMERS)/ready: Tests/Consumers/requirements.txt
 	rm -rf $(CONSUMERS)

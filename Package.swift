@@ -79,6 +79,7 @@ let package = Package(
         .testTarget(
             name: "ImageTests", dependencies: ["Laboratory", "TestSupport"], exclude: ["Golden"]),
         .testTarget(name: "PackagingTests", dependencies: ["Laboratory", "TestSupport"]),
+        .testTarget(name: "DockerTests", dependencies: ["Laboratory", "TestSupport", "CNamespaces"]),
         .testTarget(
             name: "LiveTests",
             dependencies: [

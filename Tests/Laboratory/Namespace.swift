@@ -23,6 +23,16 @@ package final class Namespace: Sendable {
         }
     }
 
+    /// A network namespace that somebody else made.
+    ///
+    /// - Parameter file: such as `/proc/1/ns/net`.
+    package init(_ name: String, at file: String) throws {
+        self.name = name
+        mounts = -1
+        network = unsafe Glibc.open(file, O_RDONLY | O_CLOEXEC)
+        guard network >= 0 else { throw LaboratoryError.system("open \(file)") }
+    }
+
     deinit {
         close(network)
         if mounts >= 0 { close(mounts) }

@@ -27,7 +27,7 @@ package enum Consumer: String, Sendable {
     /// - Throws: what it did not like, or that it is not there.
     @discardableResult
     package func read(_ document: String) throws -> String {
-        let result = try Self.run(["consume.py", rawValue], input: document)
+        let result = try execute(Self.program("consume.py") + [rawValue], input: document)
         guard result.status == 0 else { throw LaboratoryError("\(rawValue): \(result.errors)\n\(document)") }
         return result.output
     }
@@ -37,17 +37,27 @@ package enum Consumer: String, Sendable {
     /// - Parameter completion: the path of the script that completes.
     /// - Returns: what then stands on its terminal.
     package static func screen(of shell: String, completion: String, line: String) throws -> String {
-        let result = try run(["screen.py", shell, completion, line], input: "")
+        let result = try execute(program("screen.py") + [shell, completion, line])
         guard result.status == 0 else { throw LaboratoryError("\(shell): \(result.errors)") }
         return result.output
     }
 
-    /// Runs a script of `Tests/Consumers`.
-    private static func run(_ words: [String], input: String) throws -> ProgramResult {
+    /// The words that run a script of `Tests/Consumers`.
+    fileprivate static func program(_ script: String) throws -> [String] {
         let python = repository + "/.build/consumers/bin/python"
         guard unsafe access(python, X_OK) == 0 else {
             throw LaboratoryError("\(python) is not there; run: make consumers")
         }
-        return try execute([python, "\(repository)/Tests/Consumers/\(words[0])"] + words.dropFirst(), input: input)
+        return [python, "\(repository)/Tests/Consumers/\(script)"]
+    }
+}
+
+extension Namespace {
+    /// Asks for credentials by the AWS SDK for Python.
+    ///
+    /// - Parameter questions: `task`, `node` or `node6`, as `Tests/Consumers/credentials.py` tells; asked at the same time.
+    /// - Returns: an answer to each, as JSON.
+    package func askSDK(_ questions: [String]) throws -> String {
+        try require(try Consumer.program("credentials.py") + [StubAgent.credentialsPath] + questions)
     }
 }

@@ -58,7 +58,7 @@ package final class Laboratory: Sendable {
         agent = try StubAgent(in: host, introspectionOn: ["0.0.0.0", "::"])
         services = try [
             Service("local", in: host, on: ["127.0.0.1"], port: Self.localPort),
-            Service("imds", in: vpc, on: [Self.metadata, Self.metadata6], port: 80),
+            Service("imds", in: vpc, on: [Self.metadata, Self.metadata6], port: 80, .instanceMetadata),
         ]
         try waitForNetwork()
     }

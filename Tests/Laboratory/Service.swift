@@ -11,10 +11,13 @@ package final class Service: Sendable {
         /// With this body, or with the service's name.
         case answer(status: String = "200 OK", body: String? = nil)
         /// As the credentials endpoint of an ECS agent answers a request without a credentials ID, with this body, or
-        /// another one.
+        /// another one; and with the credentials of one task where it is asked for these.
         case credentials(body: String = StubAgent.noIdentifier)
         /// As the introspection endpoint of an ECS agent of this version does.
         case introspection(version: String = StubAgent.version)
+        /// As the instance metadata service does, as far as an SDK asks it for the instance's credentials; with the
+        /// service's name on every other path.
+        case instanceMetadata
         /// With these bytes as they are.
         case bytes([UInt8])
         /// Not at all; the connection stays open until the client gives up.
@@ -64,17 +67,22 @@ package final class Service: Sendable {
         var isSlow = false
         var staysOpen = false
 
-        /// What is sent where the request is for the path of this name instead.
+        /// What is sent instead where the request begins with this method and path.
         var pages: [String: [UInt8]] = [:]
 
         init(_ behaviour: Behaviour, name: String) {
             switch behaviour {
             case .answer(let status, let body):
                 bytes = Self.response(status, body ?? "{\"service\":\"\(name)\"}")
-            case .credentials(let body): bytes = Self.response("400 Bad Request", body)
+            case .credentials(let body):
+                bytes = Self.response("400 Bad Request", body)
+                pages = Self.pages(["GET \(StubAgent.credentialsPath)": StubAgent.taskCredentials])
             case .introspection(let version):
                 bytes = Self.response("200 OK", StubAgent.commands)
-                pages = ["/v1/metadata": Self.response("200 OK", StubAgent.metadata(version))]
+                pages = Self.pages(["GET /v1/metadata": StubAgent.metadata(version)])
+            case .instanceMetadata:
+                bytes = Self.response("200 OK", "{\"service\":\"\(name)\"}")
+                pages = Self.pages(InstanceMetadata.pages)
             case .bytes(let given): bytes = given
             case .silence: staysOpen = true
             case .trickle:
@@ -88,8 +96,12 @@ package final class Service: Sendable {
                 "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)".utf8)
         }
 
-        func send(to connection: CInt, path: String) {
-            let bytes = pages[path] ?? bytes
+        private static func pages(_ bodies: [String: String]) -> [String: [UInt8]] {
+            bodies.mapValues { response("200 OK", $0) }
+        }
+
+        func send(to connection: CInt, request: String) {
+            let bytes = pages[request] ?? bytes
             for part in isSlow ? bytes.map({ [$0] }) : [bytes] {
                 guard unsafe Glibc.send(connection, part, part.count, CInt(MSG_NOSIGNAL)) == part.count else { return }
                 if isSlow { usleep(50_000) }
@@ -147,7 +159,7 @@ package final class Service: Sendable {
             guard count > 0 else { continue }
             // GET, the path, HTTP/1.1
             let words = String(decoding: request.prefix(count), as: UTF8.self).split(separator: " ")
-            answer.send(to: connection, path: words.count > 1 ? String(words[1]) : "")
+            answer.send(to: connection, request: words.prefix(2).joined(separator: " "))
         }
     }
 }

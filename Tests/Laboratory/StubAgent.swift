@@ -20,6 +20,19 @@ package struct StubAgent: Sendable {
         """
     }
 
+    /// Where a task asks for its credentials: what the agent puts into its
+    /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`.
+    package static let credentialsPath = "/v2/credentials/5b51a1a5-4c3e-4f0e-9c59-1d7a3f1d2b60"
+
+    /// The key by which the task's credentials are told from others.
+    package static let taskKey = "ASIATASK000000000001"
+
+    /// The answer to a task that asks for its credentials.
+    static let taskCredentials = """
+        {"RoleArn":"arn:aws:iam::111122223333:role/task","AccessKeyId":"\(taskKey)","SecretAccessKey":"secret",\
+        "Token":"token","Expiration":"2099-12-31T23:59:59Z"}
+        """
+
     private let services: [Service]
 
     /// - Parameters:

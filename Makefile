@@ -10,6 +10,7 @@ FUZZ := $(BUILD)/fuzz
 CONSUMERS := $(BUILD)/consumers
 GUEST := $(BUILD)/guest
 DOCKER := $(BUILD)/docker
+FLEET := $(BUILD)/fleet
 STATIC := $(CURDIR)/$(BUILD)/static
 FLOOR := $(STATIC)/floor.o
 PACKAGES := $(BUILD)/packages
@@ -37,7 +38,7 @@ RELEASE := -c release --static-swift-stdlib --disable-local-rpath \
 	-Xlinker --build-id=none -Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=.
 
 # Tests that take minutes each, and need more of the machine than the others.
-HEAVY := PackagingTests DockerTests BootTests
+HEAVY := PackagingTests DockerTests BootTests FleetTests
 
 # How long each parser is fuzzed, in seconds.
 FUZZ_SECONDS ?= 60
@@ -45,6 +46,7 @@ FUZZ_SECONDS ?= 60
 .PHONY: build test check bench fuzz try man install clean build-packages test-packages consumers
 .PHONY: install-unit deb rpm dist test-packaging packaging-packages packaging-test-packages
 .PHONY: test-docker test-boot guest guest-packages
+.PHONY: test-fleet fleet-tools
 
 build: build-packages $(STATIC)/libstdc++.a $(FLOOR)
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -89,6 +91,10 @@ $(GUEST)/%: Tests/Guest/build | guest-packages
 
 guest-packages:
 	$(call need,$(GUEST_PACKAGES))
+
+# The documents for AWS Systems Manager, by the tools that read them. Needs root.
+test-fleet: build test-packages fleet-tools
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --filter FleetTests
 
 # Writes docs/benchmarks.md. Needs root and a quiet machine.
 bench: build test-packages
@@ -217,4 +223,13 @@ $(CONSUMERS)/ready: Tests/Consumers/requirements.txt
 		&& dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 -C bin ./usr/bin/promtool \
 		&& rm prometheus_*.deb
 	cd $(CONSUMERS) && $(DOWNLOAD) cloud-init && dpkg-deb -x cloud-init_*.deb cloud-init && rm cloud-init_*.deb
+	touch $@
+
+# The AWS command line, in a Python environment of their own.
+fleet-tools: test-packages $(FLEET)/ready
+
+$(FLEET)/ready: Tests/FleetTests/requirements.txt
+	rm -rf $(FLEET)
+	python3 -m venv $(FLEET)
+	$(FLEET)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	touch $@

@@ -86,6 +86,9 @@ let package = Package(
                 "Laboratory", "TestSupport", "NftablesBackend", "IptablesBackend", "Captures", "Planning", "Model",
             ]),
         .testTarget(name: "BootTests", dependencies: ["Guest", "Laboratory"]),
+        .testTarget(
+            name: "FleetTests", dependencies: ["Laboratory", "TestSupport"],
+            exclude: ["aws.py", "requirements.txt", "ssm-command.schema.json", "ssm.py"]),
     ],
     swiftLanguageModes: [.v6]
 )

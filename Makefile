@@ -92,8 +92,9 @@ $(GUEST)/%: Tests/Guest/build | guest-packages
 guest-packages:
 	$(call need,$(GUEST_PACKAGES))
 
-# The documents for AWS Systems Manager, by the tools that read them. Needs root.
+# The Ansible role and the documents for AWS Systems Manager, by the tools that read them. Needs root.
 test-fleet: build test-packages fleet-tools
+	$(LINT_ROLE)
 	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --filter FleetTests
 
 # Writes docs/benchmarks.md. Needs root and a quiet machine.
@@ -225,7 +226,7 @@ $(CONSUMERS)/ready: Tests/Consumers/requirements.txt
 	cd $(CONSUMERS) && $(DOWNLOAD) cloud-init && dpkg-deb -x cloud-init_*.deb cloud-init && rm cloud-init_*.deb
 	touch $@
 
-# The AWS command line, in a Python environment of their own.
+# Ansible and the AWS command line, in a Python environment of their own.
 fleet-tools: test-packages $(FLEET)/ready
 
 $(FLEET)/ready: Tests/FleetTests/requirements.txt
@@ -233,3 +234,7 @@ $(FLEET)/ready: Tests/FleetTests/requirements.txt
 	python3 -m venv $(FLEET)
 	$(FLEET)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	touch $@
+
+# Ansible keeps what it knows of the role below .build, and its own programs come first.
+LINT_ROLE := cd packaging/ansible && PATH="$(CURDIR)/$(FLEET)/bin:$$PATH" ANSIBLE_HOME="$(CURDIR)/$(FLEET)/home" \
+	LC_ALL=C.UTF-8 ansible-lint --offline --strict -q .

@@ -93,7 +93,7 @@ guest-packages:
 	$(call need,$(GUEST_PACKAGES))
 
 # The Ansible role and the documents for AWS Systems Manager, by the tools that read them. Needs root.
-test-fleet: build test-packages fleet-tools
+test-fleet: build deb test-packages fleet-tools $(GUEST)/systemd
 	$(LINT_ROLE)
 	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --filter FleetTests
 

@@ -87,7 +87,7 @@ let package = Package(
             ]),
         .testTarget(name: "BootTests", dependencies: ["Guest", "Laboratory"]),
         .testTarget(
-            name: "FleetTests", dependencies: ["Laboratory", "TestSupport"],
+            name: "FleetTests", dependencies: ["Guest", "Laboratory", "TestSupport"],
             exclude: ["aws.py", "requirements.txt", "ssm-command.schema.json", "ssm.py"]),
     ],
     swiftLanguageModes: [.v6]

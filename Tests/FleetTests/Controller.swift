@@ -66,8 +66,10 @@ struct Controller {
                 "ANSIBLE_HOME=\(root.path)/home", "HOME=\(root.path)", "LC_ALL=C.UTF-8", "ANSIBLE_NOCOLOR=1",
                 "ANSIBLE_ROLES_PATH=\(Fleet.repository)/packaging/ansible/roles",
                 "ANSIBLE_PRIVATE_KEY_FILE=\(root.path)/key", "ANSIBLE_PIPELINING=1",
-                // No connection outlives the play, and no file is needed on the host to bring others.
-                "ANSIBLE_SSH_ARGS=-o ControlMaster=no -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no",
+                // One connection for a play, which ends by itself.
+                "ANSIBLE_SSH_ARGS=-o ControlMaster=auto -o ControlPersist=5s -o UserKnownHostsFile=/dev/null "
+                    + "-o StrictHostKeyChecking=no",
+                // Where there is no server for file transfers.
                 "ANSIBLE_SSH_TRANSFER_METHOD=piped",
                 // The role asks for no facts.
                 "ANSIBLE_GATHERING=explicit",

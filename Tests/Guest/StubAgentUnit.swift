@@ -33,7 +33,14 @@ extension Guest {
     private static let agent = """
         #!/usr/bin/python3
         import http.server
+        import socketserver
         import threading
+
+
+        # Not http.server's, which first asks the network for its own name.
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
 
 
         def server(address, port, status, pages, other):
@@ -48,7 +55,7 @@ extension Guest {
                 def log_message(self, *_):
                     pass
 
-            return http.server.ThreadingHTTPServer((address, port), Handler)
+            return Server((address, port), Handler)
 
 
         credentials = '''\(StubAgent.noIdentifier)'''

@@ -43,7 +43,7 @@ extension Boot {
         }
     }
 
-    private static func keep(_ text: String, as name: String) throws {
+    static func keep(_ text: String, as name: String) throws {
         let file = "\(Guest.repository)/.build/boot/\(name)"
         let result = try execute(["install", "-D", "-m", "644", "/dev/stdin", file], input: text)
         #expect(result.status == 0, "\(result.errors)")

@@ -59,7 +59,7 @@ package final class Guest: Sendable {
 
     /// Runs a shell script of the machine to which `$root` is the guest's tree.
     @discardableResult
-    private func inTree(_ script: String, _ arguments: [String], input: String = "") throws -> String {
+    func inTree(_ script: String, _ arguments: [String], input: String = "") throws -> String {
         let mount = """
             set -eu
             mkdir -p "\(folder)/layer" "\(folder)/work" "\(folder)/root"
@@ -93,7 +93,7 @@ package final class Guest: Sendable {
     }
 
     @discardableResult
-    private static func require(_ words: [String], input: String = "") throws -> String {
+    static func require(_ words: [String], input: String = "") throws -> String {
         let result = try execute(words, input: input)
         guard result.status == 0 else {
             throw LaboratoryError("\(words.last ?? ""): status \(result.status): \(result.errors)\(result.output)")

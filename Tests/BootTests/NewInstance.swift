@@ -77,6 +77,7 @@ enum NewInstance {
     /// In a container they are read-only, and Docker makes some for its own.
     private static let controlGroups = """
         [Unit]
+        ConditionVirtualization=container
         Before=docker.service
 
         [Service]

@@ -50,7 +50,7 @@ enum NewInstance {
         try image.write("/etc/cloud/cloud.cfg.d/90-guest.cfg", configuration)
         try image.write("/var/lib/cloud/seed/nocloud/meta-data", "instance-id: i-0123456789abcdef0\n")
         let options = ["--mode", "bridge,host", "--bridge-interface", "docker+,br-+"]
-        let generated = try execute([Tool.path, "generate", "user-data"] + options)
+        let generated = try Machine.execute([Tool.path, "generate", "user-data"] + options)
         #expect(generated.status == 0, "\(generated.errors)")
         try image.write(userData, generated.output)
         try image.prepare(

@@ -45,7 +45,7 @@ extension Boot {
 
     static func keep(_ text: String, as name: String) throws {
         let file = "\(Guest.repository)/.build/boot/\(name)"
-        let result = try execute(["install", "-D", "-m", "644", "/dev/stdin", file], input: text)
+        let result = try Machine.execute(["install", "-D", "-m", "644", "/dev/stdin", file], input: text)
         #expect(result.status == 0, "\(result.errors)")
     }
 }

@@ -35,7 +35,7 @@ struct CompletionTests {
             case .zsh: ["zsh", "-f", script, folder.path, line]
             case .fish: ["fish", "--no-config", script, folder.path + name, line]
             }
-        let result = try execute(words, environment: ["LC_ALL=C.UTF-8", "HOME=\(folder.path)", "TERM=dumb"])
+        let result = try Machine.execute(words, environment: ["LC_ALL=C.UTF-8", "HOME=\(folder.path)", "TERM=dumb"])
         try #require(result.errors.isEmpty, "\(shell.rawValue): \(result.errors)")
         let lines = result.output.split(separator: "\n").map(String.init)
         return Answer(
@@ -165,10 +165,10 @@ struct CompletionTests {
             case .fish: [["fish", "--no-execute"]]
             }
         for words in checks {
-            let result = try execute(words, input: text)
+            let result = try Machine.execute(words, input: text)
             #expect(result.status == 0 && result.errors.isEmpty, "\(words): \(result.output)\(result.errors)")
             // A quote that is open, at the end and so whatever the shell.
-            #expect(try execute(words, input: text + "echo 'open\n").status != 0, "\(words) takes anything")
+            #expect(try Machine.execute(words, input: text + "echo 'open\n").status != 0, "\(words) takes anything")
         }
     }
 
@@ -188,7 +188,8 @@ struct CompletionTests {
         try folder.write(Completion.text(for: .bash), to: "/bash-completion/completions/ecs-netsetup")
         let script =
             ". /usr/share/bash-completion/bash_completion; _completion_loader ecs-netsetup; complete -p ecs-netsetup"
-        let result = try execute(["bash", "--norc", "-c", script], environment: ["XDG_DATA_HOME=\(folder.path)"])
+        let result = try Machine.execute(
+            ["bash", "--norc", "-c", script], environment: ["XDG_DATA_HOME=\(folder.path)"])
         #expect(result.output == "complete -F _ecs_netsetup ecs-netsetup\n", "\(result.errors)")
     }
 

@@ -30,7 +30,7 @@ struct ManualTests {
             case .mandoc: ["mandoc", "-T", "utf8", "-O", "width=\(width)", page]
             case .man: ["man", "--warnings", "-l", page]
             }
-        let result = try execute(
+        let result = try Machine.execute(
             words, environment: ["MANWIDTH=\(width)", "LC_ALL=C.UTF-8", "MANPAGER=cat", "MAN_KEEP_FORMATTING="])
         try #require(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
         // Letters that are struck twice are bold, those with a line underlined.
@@ -54,7 +54,7 @@ struct ManualTests {
 
     /// What `mandoc -T lint` says of a page at its strictest, a line each.
     private static func lint(_ page: String) throws -> [String] {
-        let result = try execute(["mandoc", "-T", "lint", "-W", "all"], input: page)
+        let result = try Machine.execute(["mandoc", "-T", "lint", "-W", "all"], input: page)
         return result.output.split(separator: "\n").map(String.init).filter { line in
             !references.contains { line.contains("STYLE: referenced manual not found: Xr \($0)") }
         }
@@ -73,7 +73,8 @@ struct ManualTests {
     func heard() throws {
         let folder = try FixtureRoot()
         try folder.write(try Manual.page(of: "8") + ".Sh\n.nonsense\n", to: "/page.8")
-        let result = try execute(["man", "--warnings", "-l", folder.path + "/page.8"], environment: ["MANPAGER=cat"])
+        let result = try Machine.execute(
+            ["man", "--warnings", "-l", folder.path + "/page.8"], environment: ["MANPAGER=cat"])
         #expect(!result.errors.isEmpty)
     }
 
@@ -190,7 +191,8 @@ struct ManualTests {
         for text in [#".Sh \fBno\fR"#, "'br", #"a\\b"#, "--all - what", "'quoted'"] {
             let page =
                 Manual.head("x", section: "8") + "\n.Sh NAME\n.Nm x\n.Nd x\n.Sh DESCRIPTION\n\(Mdoc.text(text))\n"
-            let result = try execute(["mandoc", "-T", "ascii"], input: page).output.replacing(/.\u{8}/, with: "")
+            let result = try Machine.execute(["mandoc", "-T", "ascii"], input: page).output.replacing(
+                /.\u{8}/, with: "")
             #expect(result.contains("     \(text)\n"), "\(result)")
         }
     }

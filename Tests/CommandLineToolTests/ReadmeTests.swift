@@ -41,7 +41,7 @@ struct ReadmeTests {
     @Test("of the manual is in it")
     func manual() throws {
         let block = try #require(try Self.blocks().first { $0.prompt == "$ man -l man/ecs-netsetup.8" })
-        let result = try execute(
+        let result = try Machine.execute(
             ["man", "-l", Self.repository + "/man/ecs-netsetup.8"],
             environment: ["MANWIDTH=80", "LC_ALL=C.UTF-8", "MANPAGER=cat"])
         let lines = result.output.replacing(/.\u{8}/, with: "").split(separator: "\n").map(String.init)

@@ -1,6 +1,5 @@
 import FoundationEssentials
 import Laboratory
-import TestSupport
 
 /// A Command document of AWS Systems Manager, and what the agent makes of it.
 struct CommandDocument: Decodable {
@@ -32,7 +31,7 @@ struct CommandDocument: Decodable {
         let words = [
             try Fleet.tool("python"), "\(Fleet.repository)/Tests/FleetTests/ssm.py", "\(Fleet.repository)/\(file)",
         ]
-        let result = try execute(words)
+        let result = try Machine.execute(words)
         guard result.status == 0 else { throw LaboratoryError("\(file): \(result.errors)") }
         self = try JSONDecoder().decode(CommandDocument.self, from: Data(result.output.utf8))
     }

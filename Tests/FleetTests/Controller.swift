@@ -51,7 +51,7 @@ struct Controller {
     ///
     /// - Returns: the public half.
     func makeKey() throws -> String {
-        let result = try execute(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root.path + "/key"])
+        let result = try Machine.execute(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root.path + "/key"])
         guard result.status == 0, let key = root.read("/key.pub") else { throw LaboratoryError(result.errors) }
         return key
     }

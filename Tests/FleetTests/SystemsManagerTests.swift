@@ -142,7 +142,7 @@ extension Fleet {
             let root = try FixtureRoot()
             let script = "\(Fleet.repository)/Tests/FleetTests/aws.py"
             try root.write("#!/bin/sh\nexec '\(try Fleet.tool("python"))' '\(script)' \"$@\"\n", to: "/stubs/aws")
-            _ = try execute(["chmod", "755", root.path + "/stubs/aws"])
+            _ = try Machine.execute(["chmod", "755", root.path + "/stubs/aws"])
             let lab = try Laboratory.Bare(hasAgent: false)
             let result = try lab.host.execute(
                 [
@@ -163,7 +163,7 @@ extension Fleet {
             #expect(created.map(\.call) == ["AmazonSSM.CreateDocument", "AmazonSSM.CreateDocument"])
             for (call, file) in zip(created, [Self.apply, Self.verify]) {
                 #expect(call.given.documentType == "Command")
-                #expect(call.given.content == (try execute(["cat", "\(Fleet.repository)/\(file)"]).output))
+                #expect(call.given.content == (try Machine.execute(["cat", "\(Fleet.repository)/\(file)"]).output))
             }
             let sent = try calls("run-documents")
             #expect(sent.map(\.call) == ["AmazonSSM.SendCommand", "AmazonSSM.SendCommand"])

@@ -18,7 +18,7 @@ package final class Guest: Sendable {
     package static let repository = String(#filePath.dropLast("/Tests/Guest/Guest.swift".utf8.count))
 
     private let image: String
-    private let folder: String
+    let folder: String
 
     /// - Throws: that the image is not there.
     package init(_ image: Image = .systemd) throws {
@@ -82,7 +82,7 @@ package final class Guest: Sendable {
             "unshare", "--mount", "--propagation", "private", "\(Self.repository)/Tests/Guest/boot", "\(getpid())",
             network.path, image, folder,
         ])
-        let guest = Running(container: container, folder: folder)
+        let guest = Running(container: container, guest: self)
         do {
             try guest.waitForServices(seconds)
         } catch {
@@ -94,7 +94,7 @@ package final class Guest: Sendable {
 
     @discardableResult
     static func require(_ words: [String], input: String = "") throws -> String {
-        let result = try execute(words, input: input)
+        let result = try Machine.execute(words, input: input)
         guard result.status == 0 else {
             throw LaboratoryError("\(words.last ?? ""): status \(result.status): \(result.errors)\(result.output)")
         }

@@ -5,11 +5,12 @@ extension Guest {
     /// A guest that is booted.
     package final class Running: Sendable {
         private let container: RunningProgram
-        private let folder: String
+        /// Kept, as its folder goes with it.
+        private let guest: Guest
 
-        init(container: RunningProgram, folder: String) {
+        init(container: RunningProgram, guest: Guest) {
             self.container = container
-            self.folder = folder
+            self.guest = guest
         }
 
         /// Runs a program in the guest, in all of its namespaces, to its end.
@@ -91,7 +92,7 @@ extension Guest {
             """
 
         private func text(of file: String) -> String? {
-            guard let result = try? Machine.execute(["cat", "\(folder)/\(file)"]), result.status == 0 else {
+            guard let result = try? Machine.execute(["cat", "\(guest.folder)/\(file)"]), result.status == 0 else {
                 return nil
             }
             return result.output

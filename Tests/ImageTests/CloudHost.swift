@@ -68,7 +68,7 @@ final class CloudHost {
 
     private func script(_ path: String, _ text: String) throws {
         try root.write("#!/bin/sh\n\(text)\n", to: path)
-        _ = try execute(["chmod", "755", root.path + path])
+        _ = try Machine.execute(["chmod", "755", root.path + path])
     }
 
     /// How a boot went.
@@ -88,7 +88,9 @@ final class CloudHost {
         let configuration = CloudConfiguration(userData, distribution)
         try root.write(
             String(decoding: try JSONEncoder().encode(configuration), as: UTF8.self), to: "/etc/cloud/cloud.cfg")
-        let result = try execute([Self.repository + "/Tests/Consumers/cloud-init-boot", root.path, Self.consumers])
+        let result = try Machine.execute([
+            Self.repository + "/Tests/Consumers/cloud-init-boot", root.path, Self.consumers,
+        ])
         guard result.status == 0 else { throw LaboratoryError("cloud-init: \(result.errors)") }
         let recorded = try JSONDecoder().decode([String: Boot].self, from: Data(result.output.utf8))
         guard var boot = recorded["v1"] else { throw LaboratoryError("cloud-init: \(result.output)") }

@@ -12,7 +12,7 @@ struct CloudInitTests {
     private static let amazonLinux2023 = Distro.all[2]
 
     private static func userData(_ options: [String] = options) throws -> String {
-        let result = try execute([Tool.path, "generate", "user-data"] + options)
+        let result = try Machine.execute([Tool.path, "generate", "user-data"] + options)
         try #require(result.status == 0, "\(result.errors)")
         return result.output
     }
@@ -156,7 +156,7 @@ struct CloudInitTests {
     @Test("legacy Amazon Linux: the script is sound, installs the tarball and applies before the job starts")
     func legacy() throws {
         let name = "amazon-linux-1.sh"
-        let checked = try execute(["shellcheck", CloudHost.examples + name])
+        let checked = try Machine.execute(["shellcheck", CloudHost.examples + name])
         #expect(checked.status == 0, "\(checked.output)")
         let text = try Self.example(name)
         let host = try CloudHost(Distro.all[0], tools: [])

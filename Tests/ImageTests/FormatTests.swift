@@ -60,7 +60,7 @@ struct FormatTests {
             (["verify", "--mode", "bridge", "--root", "/nowhere"], 2), (["verify", "--mode", "brigde"], 64),
             (["apply", "--mode", "bridge"], 64), (["frobnicate"], 64),
         ] as [([String], CInt)] {
-            let result = try execute([Tool.path] + words + options)
+            let result = try Machine.execute([Tool.path] + words + options)
             #expect(result.status == status && !result.errors.isEmpty)
             let reading = try Reading(result.output, by: format)
             switch format {
@@ -89,7 +89,7 @@ struct FormatTests {
             (["diff", "--mode", "bridge", "--root", "/nowhere"], 2),
         ] as [([String], CInt)] {
             let root = words.contains("--root") ? [] : ["--root", image.root.path]
-            let result = try execute([Tool.path] + words + root + ["--format", "json"])
+            let result = try Machine.execute([Tool.path] + words + root + ["--format", "json"])
             #expect(result.status == status, "\(words): \(result.output)")
             try Consumer.answer.read(result.output)
         }

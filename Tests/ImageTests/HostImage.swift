@@ -124,7 +124,7 @@ final class HostImage: Sendable {
 
     /// Runs the program on the image.
     func netsetup(_ arguments: [String]) throws -> ProgramResult {
-        try execute([Tool.path] + arguments + ["--root", root.path])
+        try Machine.execute([Tool.path] + arguments + ["--root", root.path])
     }
 
     /// Every file, link and folder with its mode and contents.

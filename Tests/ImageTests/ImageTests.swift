@@ -37,13 +37,14 @@ struct ImageTests {
     func unprivileged() throws {
         let image = try HostImage(Self.amazonLinux2)
         let program = image.root.path + "/usr/sbin/tool"
-        _ = try execute(["install", "-m", "755", Tool.path, program])
-        _ = try execute(["chown", "-R", "65534:65534", image.root.path])
+        _ = try Machine.execute(["install", "-m", "755", Tool.path, program])
+        _ = try Machine.execute(["chown", "-R", "65534:65534", image.root.path])
         let before = try image.snapshot()
         let user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program]
         let root = ["--root", image.root.path]
         for (command, status) in [("diff", 1), ("apply", 0), ("verify", 0), ("remove", 0)] as [(String, CInt)] {
-            let result = try execute(user + [command] + (command == "remove" ? [] : ["--mode", "bridge"]) + root)
+            let result = try Machine.execute(
+                user + [command] + (command == "remove" ? [] : ["--mode", "bridge"]) + root)
             #expect(result.status == status, "\(command): \(result.output)\(result.errors)")
         }
         #expect(try image.snapshot() == before)
@@ -222,7 +223,7 @@ struct ImageTests {
     private func addChkconfig(to image: HostImage) throws {
         try image.root.makeFolder("/bin")
         for name in ["sh", "ln", "rm"] {
-            _ = try execute(["install", "-m", "755", "/bin/busybox", "\(image.root.path)/bin/\(name)"])
+            _ = try Machine.execute(["install", "-m", "755", "/bin/busybox", "\(image.root.path)/bin/\(name)"])
         }
         let script = """
             #!/bin/sh
@@ -233,6 +234,6 @@ struct ImageTests {
             esac
             """
         try image.root.write(script, to: "/sbin/chkconfig")
-        _ = try execute(["chmod", "755", image.root.path + "/sbin/chkconfig"])
+        _ = try Machine.execute(["chmod", "755", image.root.path + "/sbin/chkconfig"])
     }
 }

@@ -16,7 +16,7 @@ extension ImageTests {
             let image = try HostImage(ImageTests.amazonLinux2)
             try image.root.write(String(repeating: line, count: 50_000_000 / line.utf8.count), to: path)
             let verify = [Tool.path, "verify", "--mode", "bridge", "--root", image.root.path]
-            let result = try execute(["/usr/bin/time", "-f", "%M"] + verify)
+            let result = try Machine.execute(["/usr/bin/time", "-f", "%M"] + verify)
             #expect(result.status == 2)
             #expect(result.errors.contains("file too large; more than 1 MiB are not read"), "\(result.errors)")
             let memory = try #require(result.errors.split(separator: "\n").last.flatMap { Int($0) }, "\(result.errors)")
@@ -28,7 +28,7 @@ extension ImageTests {
             let image = try HostImage(ImageTests.amazonLinux2)
             try image.root.write(String(repeating: line, count: (1 << 20) / line.utf8.count), to: "/etc/ecs/ecs.config")
             let diff = [Tool.path, "diff", "--mode", "bridge", "--root", image.root.path]
-            let result = try execute(["/usr/bin/time", "-f", "%M"] + diff)
+            let result = try Machine.execute(["/usr/bin/time", "-f", "%M"] + diff)
             #expect(result.status == 1, "\(result.errors)")
             let memory = try #require(result.errors.split(separator: "\n").last.flatMap { Int($0) }, "\(result.errors)")
             #expect(memory < Self.mostMemory && result.wallTime < 3, "\(memory) KiB in \(result.wallTime) s")

@@ -26,7 +26,7 @@ struct PipelineTests {
             root = try FixtureRoot()
             path = "\(root.path)/stubs:/usr/sbin:/usr/bin:/sbin:/bin"
             let image = try HostImage(Distro.all[2])
-            _ = try execute(["cp", "-a", image.root.path, root.path + "/source"])
+            _ = try Machine.execute(["cp", "-a", image.root.path, root.path + "/source"])
             try script("tools/ecs-netsetup", "exec '\(Tool.path)' \"$@\"")
             let apply =
                 isPrepared
@@ -38,12 +38,12 @@ struct PipelineTests {
 
         func script(_ name: String, _ text: String) throws {
             try root.write("#!/bin/sh -e\n\(text)\n", to: "/" + name)
-            _ = try execute(["chmod", "755", "\(root.path)/\(name)"])
+            _ = try Machine.execute(["chmod", "755", "\(root.path)/\(name)"])
         }
 
         /// Runs a step as GitHub's runner does: `bash -e`, with the folders that earlier steps put on the path.
         func run(_ step: String) throws -> ProgramResult {
-            let result = try execute(
+            let result = try Machine.execute(
                 ["env", "-C", root.path, "bash", "-e", "-c", step],
                 environment: ["PATH=\(path)", "GITHUB_PATH=\(root.path)/path"])
             let added = (root.read("/path") ?? "").split(separator: "\n").joined(separator: ":")

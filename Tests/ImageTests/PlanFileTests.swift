@@ -20,7 +20,7 @@ extension ImageTests {
 
         /// `apply --plan` takes the image from the plan.
         private func apply(_ plan: String, _ options: [String] = []) throws -> ProgramResult {
-            try execute([Tool.path, "apply", "--plan", plan] + options)
+            try Machine.execute([Tool.path, "apply", "--plan", plan] + options)
         }
 
         @Test("are carried out as they are, once")
@@ -56,7 +56,7 @@ extension ImageTests {
             defer { unsafe unlink(plan) }
             let inFolder = "cd \(image.root.path)/.. && exec \(Tool.path) diff --mode bridge --out \(plan) --root "
             let name = try #require(image.root.path.split(separator: "/").last)
-            let diff = try execute(["sh", "-c", inFolder + name])
+            let diff = try Machine.execute(["sh", "-c", inFolder + name])
             #expect(diff.status == 1, "\(diff.errors)")
             let applied = try apply(plan)
             #expect(applied.status == 0, "\(applied.errors)")
@@ -109,7 +109,7 @@ extension ImageTests {
             let refused = try apply(plan, ["--mode", "host"])
             #expect(refused.status == 64)
             #expect(refused.errors.contains("--mode does not go with --plan"))
-            #expect(try execute([Tool.path, "verify", "--plan", plan]).status == 64)
+            #expect(try Machine.execute([Tool.path, "verify", "--plan", plan]).status == 64)
             let applied = try apply(plan, ["--wait", "1", "--quiet"])
             #expect(applied.status == 0 && applied.output == "", "\(applied.errors)")
             #expect(image.root.read("/etc/ecs-netsetup.conf")?.contains("WAIT=7\n") == true)

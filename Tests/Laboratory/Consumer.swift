@@ -27,7 +27,7 @@ package enum Consumer: String, Sendable {
     /// - Throws: what it did not like, or that it is not there.
     @discardableResult
     package func read(_ document: String) throws -> String {
-        let result = try execute(Self.program("consume.py") + [rawValue], input: document)
+        let result = try Machine.execute(Self.program("consume.py") + [rawValue], input: document)
         guard result.status == 0 else { throw LaboratoryError("\(rawValue): \(result.errors)\n\(document)") }
         return result.output
     }
@@ -37,7 +37,7 @@ package enum Consumer: String, Sendable {
     /// - Parameter completion: the path of the script that completes.
     /// - Returns: what then stands on its terminal.
     package static func screen(of shell: String, completion: String, line: String) throws -> String {
-        let result = try execute(program("screen.py") + [shell, completion, line])
+        let result = try Machine.execute(program("screen.py") + [shell, completion, line])
         guard result.status == 0 else { throw LaboratoryError("\(shell): \(result.errors)") }
         return result.output
     }

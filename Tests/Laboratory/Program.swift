@@ -13,13 +13,6 @@ package struct ProgramResult: Sendable {
     package let cpuTime: Double
 }
 
-/// Runs a program to its end where the calling thread is: for what needs no kernel of its own, such as `--root`.
-package func execute(
-    _ words: [String], input: String = "", environment: [String] = []
-) throws -> ProgramResult {
-    try Program(words, environment: environment).execute(input: input)
-}
-
 extension Namespace {
     /// Runs a program inside the namespace to its end.
     ///
@@ -74,9 +67,14 @@ extension Namespace {
 package enum Machine {
     /// Runs a program to its end.
     ///
-    /// - Parameter words: the program, looked up in PATH, and its arguments.
-    package static func execute(_ words: [String], input: String = "") throws -> ProgramResult {
-        try Program(words, environment: []).execute(input: input)
+    /// - Parameters:
+    ///   - words: the program, looked up in PATH, and its arguments.
+    ///   - input: what it reads.
+    ///   - environment: variables put beside, or in place of, this process's.
+    package static func execute(
+        _ words: [String], input: String = "", environment: [String] = []
+    ) throws -> ProgramResult {
+        try Program(words, environment: environment).execute(input: input)
     }
 
     /// Starts a program and lets it run.

@@ -220,7 +220,7 @@ extension Live {
                 index += 1
             }
             try folder.write(text + (format == "nft" ? "]}\n" : "COMMIT\n"), to: "/capture")
-            let result = try execute([
+            let result = try Machine.execute([
                 "time", "-f", "%M %e", Tool.path, "verify", "--quiet", "--mode", "bridge", "--backend",
                 format == "nft" ? "nftables" : "iptables", "--ruleset", "\(folder.path)/capture",
             ])
@@ -278,9 +278,9 @@ struct Captures {
     /// Runs the program on the machine itself as a user who may do nothing.
     func netsetup(_ arguments: [String]) throws -> ProgramResult {
         let program = "\(folder.path)/ecs-netsetup"
-        _ = try execute(["cp", Tool.path, program])
-        _ = try execute(["chmod", "-R", "a+rX", folder.path])
-        return try execute(
+        _ = try Machine.execute(["cp", Tool.path, program])
+        _ = try Machine.execute(["chmod", "-R", "a+rX", folder.path])
+        return try Machine.execute(
             ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", program] + arguments
                 + names.flatMap { ["--ruleset", "\(folder.path)/\($0)"] })
     }

@@ -25,7 +25,7 @@ extension Live {
 
             private func script(_ name: String, _ text: String) throws {
                 try root.write("#!/bin/sh -e\n\(text)\n", to: "/stubs/" + name)
-                _ = try execute(["chmod", "755", "\(root.path)/stubs/\(name)"])
+                _ = try Machine.execute(["chmod", "755", "\(root.path)/stubs/\(name)"])
             }
 
             /// Runs lines in the host's namespaces, in a folder of the repository.

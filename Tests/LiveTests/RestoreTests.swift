@@ -30,7 +30,7 @@ extension Live {
         }
 
         private func apply(_ root: FixtureRoot, _ options: [String]) throws {
-            let result = try execute([Tool.path, "apply", "--root", root.path] + options)
+            let result = try Machine.execute([Tool.path, "apply", "--root", root.path] + options)
             #expect(result.status == 0, "\(result.errors)")
         }
 
@@ -71,7 +71,7 @@ extension Live {
             let before = root.read("/etc/sysconfig/iptables")
             try apply(root, ["--mode", "bridge"])
             #expect(root.read("/etc/sysconfig/iptables") == before)
-            #expect(try execute([Tool.path, "remove", "--root", root.path]).status == 0)
+            #expect(try Machine.execute([Tool.path, "remove", "--root", root.path]).status == 0)
             let after = try #require(root.read("/etc/sysconfig/iptables"))
             #expect(!after.contains("ecs-netsetup"))
             let restored = try Laboratory.Bare()

@@ -78,6 +78,8 @@ package final class Guest: Sendable {
     ///
     /// - Parameter seconds: how long to wait.
     package func boot(in network: Namespace, seconds: Int = 120) throws -> Running {
+        // That of an earlier boot.
+        try Self.require(["rm", "-f", "\(folder)/leader"])
         let container = try Machine.start([
             "unshare", "--mount", "--propagation", "private", "\(Self.repository)/Tests/Guest/boot", "\(getpid())",
             network.path, image, folder,

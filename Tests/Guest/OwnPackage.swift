@@ -6,11 +6,12 @@ extension Guest {
     package static func ownPackage() throws -> String {
         if let named = unsafe getenv("ECS_NETSETUP_DEB") { return unsafe String(cString: named) }
         let folder = "\(repository)/.build/packages"
-        let found = try Machine.execute(["find", folder, "-name", "ecs-netsetup_*.deb"]).output.split(separator: "\n")
-        guard found.count == 1 else {
-            throw LaboratoryError("\(folder) holds \(found.count) packages of ours instead of one; run: make deb")
+        // The one that was built last, should there be one of an earlier version.
+        let found = try Machine.execute(["sh", "-c", "ls -t \"$1\"/ecs-netsetup_*.deb", "sh", folder])
+        guard let newest = found.output.split(separator: "\n").first else {
+            throw LaboratoryError("\(folder) holds no package of ours; run: make deb")
         }
-        return String(found[0])
+        return String(newest)
     }
 
     /// Installs our package, as `dpkg --install` does.

@@ -32,25 +32,3 @@ struct SystemdHost {
     /// Every file, link and folder of `/etc` with its mode and contents.
     func configuration() throws -> String { try Live.PersistenceTests.configuration(lab.host) }
 }
-
-extension Namespace {
-    static let systemctlLog = "/run/systemctl.log"
-
-    /// Makes a host look as if systemd had booted it.
-    ///
-    /// - Parameter hook: what the script in place of systemctl does first.
-    func standInForSystemd(hook: String = "") throws {
-        let script = """
-            #!/bin/sh
-            echo "systemctl $*" >> \(Self.systemctlLog)
-            \(hook)
-            case "$1" in
-            enable|disable) exec /run/systemctl --root=/ "$@" ;;
-            esac
-            """
-        try require(["mkdir", "-p", "/run/systemd/system"])
-        try require(["install", "-m", "755", "/usr/bin/systemctl", "/run/systemctl"])
-        try require(["install", "-m", "755", "/dev/stdin", "/run/systemctl.sh"], input: script)
-        try require(["mount", "--bind", "/run/systemctl.sh", "/usr/bin/systemctl"])
-    }
-}

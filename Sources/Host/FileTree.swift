@@ -139,19 +139,16 @@ extension FileTree {
 
     /// A file; nil when there is none, or something else of that name, such as `/dev/null`.
     package func readIfRegular(_ path: String) throws(Failure) -> FileContents? {
-        guard let location = try locate(path) else { return nil }
-        var status = stat()
-        guard unsafe fstatat(location.folder, location.name, &status, 0) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            return nil
-        }
+        guard let location = try locate(path), let status = try Self.status(location, flags: 0),
+            status.st_mode & S_IFMT == S_IFREG
+        else { return nil }
         return try read(path)
     }
 
     /// What a path's links lead to in the end: the name of that file; nil where there is none.
     package func finalName(_ path: String) throws(Failure) -> String? {
-        guard let location = try locate(path) else { return nil }
-        var status = stat()
-        return unsafe fstatat(location.folder, location.name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? location.name : nil
+        guard let location = try locate(path), try Self.status(location) != nil else { return nil }
+        return location.name
     }
 
     private static func bytes(of file: CInt, _ path: String, _ limit: Int) throws(Failure) -> [UInt8] {
@@ -175,8 +172,21 @@ extension FileTree {
     /// Whether a path names anything, be it a symbolic link that leads nowhere.
     package func exists(_ path: String) throws(Failure) -> Bool {
         guard let location = try locate(path, followsLast: false) else { return false }
+        return try Self.status(location) != nil
+    }
+
+    /// What the file system says of a name; nil where there is nothing of that name. Whatever else keeps it from saying so
+    /// is a failure: what is not seen is taken for something that this program may make, and later remove.
+    /// The corresponding C function is `fstatat`.
+    static func status(
+        _ location: borrowing Location, flags: CInt = AT_SYMLINK_NOFOLLOW
+    ) throws(Failure) -> stat? {
         var status = stat()
-        return unsafe fstatat(location.folder, location.name, &status, AT_SYMLINK_NOFOLLOW) == 0
+        if unsafe fstatat(location.folder, location.name, &status, flags) == 0 { return status }
+        // ELOOP: links that lead in a circle, with which nothing can be opened.
+        if errno == ENOENT || errno == ENOTDIR || errno == ELOOP { return nil }
+        throw .system(
+            "cannot look at", source: location.path, errno: errno, advice: errno == EACCES ? "run as root" : nil)
     }
 
     /// Where the symbolic link at a path leads, unresolved; nil where there is no link.
@@ -200,12 +210,17 @@ extension FileTree {
         }
         defer { unsafe closedir(stream) }
         var names: [String] = []
+        // At the end it returns nothing, as where it fails, and only errno tells.
+        errno = 0
         while let entry = unsafe readdir(stream) {
             let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
                 unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name != "." && name != ".." { names.append(name) }
+            errno = 0
         }
+        // ENOENT: the folder was removed meanwhile, or, under /proc, its process has ended.
+        if errno != 0, errno != ENOENT { throw .system("cannot list", source: location.path, errno: errno) }
         return names.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
     }
 }

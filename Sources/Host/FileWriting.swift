@@ -158,8 +158,9 @@ extension FileTree {
     package func removeLeftover(of path: String) throws(Failure) {
         guard let location = try locate(path) else { return }
         let temporary = location.name + Self.temporarySuffix
+        // Asked for first: a file system that is read-only refuses whatever there is.
         var status = stat()
-        guard unsafe fstatat(location.folder, temporary, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return }
+        if unsafe fstatat(location.folder, temporary, &status, AT_SYMLINK_NOFOLLOW) != 0, errno == ENOENT { return }
         if unsafe unlinkat(location.folder, temporary, 0) != 0, errno != ENOENT {
             throw .system("cannot remove", source: location.path + Self.temporarySuffix, errno: errno)
         }

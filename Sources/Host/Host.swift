@@ -31,7 +31,10 @@ package struct Host: Sendable {
     func path(_ path: String) -> String { files.shown(path) }
 
     /// Whether the kernel has IPv6, be it disabled on every interface or not.
-    package var hasIPv6: Bool { unsafe access(path("/proc/sys/net/ipv6"), F_OK) == 0 }
+    package var hasIPv6: Bool {
+        // Whatever else keeps the kernel from saying so, its IPv6 is not to be left open.
+        unsafe access(path("/proc/sys/net/ipv6"), F_OK) == 0 || errno != ENOENT
+    }
 
     /// The path of the running program. The corresponding file is `/proc/self/exe`.
     package static var ownProgram: String {

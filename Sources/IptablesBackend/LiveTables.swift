@@ -21,6 +21,10 @@ enum LiveTables {
             let bytes = line.prefix { $0 != 0 && $0 != CChar(UInt8(ascii: "\n")) }
             names.append(String(decoding: bytes.map { UInt8(bitPattern: $0) }, as: UTF8.self))
         }
+        // A list that is cut short would hide rules.
+        if unsafe ferror(file) != 0 {
+            throw .system("cannot tell which iptables tables are live", source: path, errno: errno)
+        }
         return names
     }
 }

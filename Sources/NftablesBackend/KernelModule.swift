@@ -8,7 +8,8 @@ enum KernelModule {
         exists("/sys/module/nf_tables") || !exists("/proc/modules") || isBuiltIn
     }
 
-    private static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+    /// Where the kernel does not say, asking nf_tables tells.
+    private static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 || errno != ENOENT }
 
     /// Whether `modules.builtin` of the running kernel names it (kernel documentation, `kbuild`).
     private static var isBuiltIn: Bool {
@@ -23,6 +24,6 @@ enum KernelModule {
         while unsafe fgets(&line, CInt(line.count), file) != nil {
             if unsafe strstr(line, "/nf_tables.ko") != nil { return true }
         }
-        return false
+        return unsafe ferror(file) != 0
     }
 }

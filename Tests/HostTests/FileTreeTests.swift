@@ -208,6 +208,16 @@ struct FileTreeTests {
         #expect(try files.list("/missing") == [])
     }
 
+    @Test("what the file system does not answer is a failure, not an absence")
+    func unanswered() throws {
+        // ENAMETOOLONG, the one error of looking at a name that root can bring about.
+        let path = "/etc/" + String(repeating: "x", count: 256)
+        #expect(throws: Failure.self) { try files.exists(path) }
+        #expect(throws: Failure.self) { try files.finalName(path) }
+        #expect(throws: Failure.self) { try files.readIfRegular(path) }
+        #expect(try !files.exists("/etc/missing") && !files.exists("/etc/file/missing"))
+    }
+
     @Test("the final name is that of the file at the end of all links")
     func finalName() throws {
         try root.write("", to: "/usr/sbin/xtables-nft-multi")

@@ -47,7 +47,9 @@ let package = Package(
 
         // A throw-away ECS host in network namespaces, and what is built on it.
         .target(
-            name: "Laboratory", dependencies: ["CNamespaces"], path: "Tests/Laboratory", swiftSettings: strict),
+            name: "Laboratory", dependencies: ["CNamespaces", "CTracing"], path: "Tests/Laboratory",
+            swiftSettings: strict),
+        .systemLibrary(name: "CTracing", path: "Tests/CTracing"),
         .executableTarget(name: "try", dependencies: ["Laboratory"], path: "Tests/Try", swiftSettings: strict),
         // A machine with an init system, booted in a container or in a virtual machine.
         .target(

@@ -44,10 +44,14 @@ HEAVY := PackagingTests DockerTests BootTests FleetTests
 # How long each parser is fuzzed, in seconds.
 FUZZ_SECONDS ?= 60
 
+# Of how many faults one is tried; all of them, 1, write docs/reliability.md.
+FAULTS ?= 1
+
 .PHONY: build test check bench fuzz try man install clean build-packages test-packages consumers
 .PHONY: install-unit deb rpm dist test-packaging packaging-packages packaging-test-packages
 .PHONY: test-docker test-boot test-boot-qemu guest guest-packages
 .PHONY: test-fleet fleet-tools
+.PHONY: test-faults
 
 build: build-packages $(STATIC)/libstdc++.a $(FLOOR)
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -108,6 +112,11 @@ guest-packages:
 test-fleet: build deb test-packages fleet-tools $(GUEST)/systemd
 	$(LINT_ROLE)
 	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --filter FleetTests
+
+# Kills the program at every system call, makes every call fail, and lets others write at every change of rules. Needs root.
+test-faults: build test-packages
+	$(SWIFT) build --product faults
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(BUILD)/debug/faults $(FAULTS)
 
 # Writes docs/benchmarks.md. Needs root and a quiet machine.
 bench: build test-packages

@@ -56,6 +56,9 @@ let package = Package(
             name: "Guest", dependencies: ["Laboratory"], path: "Tests/Guest", exclude: ["boot", "build"],
             swiftSettings: strict),
         .executableTarget(name: "bench", dependencies: ["Laboratory"], path: "Tests/Bench", swiftSettings: strict),
+        .executableTarget(
+            name: "faults", dependencies: ["Laboratory", "TestSupport", "CTracing"], path: "Tests/Faults",
+            swiftSettings: strict),
 
         .target(
             name: "TestSupport", dependencies: ["Planning", "Host", "Model"], path: "Tests/TestSupport",

@@ -50,7 +50,7 @@ FAULTS ?= 1
 .PHONY: build test check bench fuzz try man install clean build-packages test-packages consumers
 .PHONY: install-unit deb rpm dist test-packaging packaging-packages packaging-test-packages
 .PHONY: test-docker test-boot test-boot-qemu guest guest-packages
-.PHONY: test-fleet fleet-tools
+.PHONY: test-fleet fleet-tools root
 .PHONY: test-faults
 
 build: build-packages $(STATIC)/libstdc++.a $(FLOOR)
@@ -71,7 +71,7 @@ test: check build test-packages consumers
 	@echo "not run here, as each has a target of its own: $(HEAVY)"
 
 # With Debian's Docker engine, in namespaces of its own. Needs root. The table that it prints is the one in docs/docker.md.
-test-docker: build test-packages $(DOCKER)/ready
+test-docker: root build test-packages $(DOCKER)/ready
 	$(call need,$(DOCKER_LIBRARIES))
 	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --filter DockerTests
 
@@ -82,11 +82,11 @@ check: build-packages
 
 # Boots hosts in containers: our package, Docker, cloud-init, every mechanism that brings rules back, and each once without
 # it. Needs root.
-test-boot: build deb test-packages $(GUEST)/systemd $(GUEST)/sysv
+test-boot: root build deb test-packages $(GUEST)/systemd $(GUEST)/sysv
 	$(call boot,--filter BootTests --skip VirtualMachineTests)
 
 # The first of them once more as an emulated machine, with Debian's kernel.
-test-boot-qemu: build deb test-packages $(GUEST)/systemd
+test-boot-qemu: root build deb test-packages $(GUEST)/systemd
 	$(call need,$(MACHINE_PACKAGES))
 	$(call boot,--filter VirtualMachineTests)
 
@@ -109,12 +109,12 @@ guest-packages:
 	$(call need,$(GUEST_PACKAGES))
 
 # The Ansible role and the documents for AWS Systems Manager, by the tools that read them. Needs root.
-test-fleet: build deb test-packages fleet-tools $(GUEST)/systemd
+test-fleet: root build deb test-packages fleet-tools $(GUEST)/systemd
 	$(LINT_ROLE)
 	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(SWIFT) test --filter FleetTests
 
 # Kills the program at every system call, makes every call fail, and lets others write at every change of rules. Needs root.
-test-faults: build test-packages
+test-faults: root build test-packages
 	$(SWIFT) build --product faults
 	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(BUILD)/debug/faults $(FAULTS)
 
@@ -173,7 +173,7 @@ dist: build packaging-packages
 # The packages in clean roots, in namespaces of the tests' own. Everything is built a second time, in another folder and
 # with another umask, to see that the bytes are the same. Needs root.
 AGAIN := $(BUILD)/again/in-a-folder-of-another-length
-test-packaging: test-packages packaging-test-packages $(ROOTS)/debian/etc/os-release deb rpm dist
+test-packaging: root test-packages packaging-test-packages $(ROOTS)/debian/etc/os-release deb rpm dist
 	rm -rf $(BUILD)/again
 	mkdir -p $(AGAIN)
 	cp -r Makefile Package.swift LICENSE CHANGELOG.md Sources Tests packaging man $(AGAIN)
@@ -205,6 +205,10 @@ define need
 			--no-install-recommends $$missing; \
 	fi
 endef
+
+# Without root, those tests that need it would all be skipped, and none would fail.
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "$(MAKECMDGOALS) needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
 
 build-packages:
 	$(call need,$(BUILD_PACKAGES))

@@ -124,6 +124,11 @@ package struct Tool {
             let decision = try Decision(settings: request.settings, saved: saved, observed: observed)
             let verification = try engine.verify(
                 decision, for: request.settings, probeMilliseconds: request.probes ? request.probeTimeout : nil)
+            if verification.checks.isEmpty {
+                throw Failure(
+                    .trouble, "there is nothing to check: an image has files only, and --persist none asks for none",
+                    advice: "name a mechanism with --persist, or auto")
+            }
             try write(verification, request: request)
             if !verification.checks(.undecided).isEmpty { return ExitStatus.trouble }
             return verification.checks(.failed).isEmpty ? ExitStatus.matches : ExitStatus.differs

@@ -11,6 +11,12 @@ enum UserData {
     ///
     /// - Throws: a usage failure for settings that the host would refuse.
     static func text(for request: Request) throws(Failure) -> String {
+        if request.settings.persistence == Mechanism.none {
+            throw .usage(
+                "generate user-data does not take --persist none",
+                advice:
+                    "the second boot would find the ECS agent enabled and no rules; leave it out, or name a mechanism")
+        }
         if let backend = request.settings.backend {
             _ = try Plan(settings: request.settings, backend: backend, hasIPv6: true)
         }

@@ -49,6 +49,15 @@ struct ReadmeTests {
         #expect(!Self.stands(block.shown.reversed(), in: lines))
     }
 
+    @Test("of packages, here and in other texts, has the version that the program has")
+    func versions() throws {
+        let pattern = "ecs-netsetup[-_][0-9]+[.][0-9]+[.][0-9]+"
+        let found = try Machine.execute(
+            ["grep", "-rohE", pattern] + ["README.md", "docs", "packaging"].map { "\(Self.repository)/\($0)" })
+        let versions = found.output.split(separator: "\n").map { $0.dropFirst("ecs-netsetup-".count) }
+        #expect(versions.count > 8 && Set(versions) == [Tool.version[...]])
+    }
+
     @Test("of completion is what a terminal shows", arguments: Completion.Shell.allCases)
     func completion(_ shell: Completion.Shell) throws {
         let block = try #require(try Self.blocks().first { $0.prompt.hasPrefix(shell.rawValue + "$ ") })

@@ -95,8 +95,9 @@ struct CloudInitTests {
         let name: String
         let distro: Distro
         let distribution: String
-        let tool: String
-        /// What it installs with.
+        /// What it installs a package with; nil for the tarball.
+        var tool: String?
+        /// What it calls until it is installed.
         let installs: [String]
         var testDescription: String { name }
     }
@@ -107,21 +108,23 @@ struct CloudInitTests {
             name: "amazon-linux-2023.yaml", distro: Distro.all[2], distribution: "amazon", tool: "dnf",
             installs: ["dnf --assumeyes install \(address)-0.1.0-1.x86_64.rpm"]),
         Example(
-            name: "amazon-linux-2.yaml", distro: Distro.all[1], distribution: "amazon", tool: "yum",
-            installs: ["yum --assumeyes install \(address)-0.1.0-1.x86_64.rpm"]),
+            name: "amazon-linux-2.yaml", distro: Distro.all[1], distribution: "amazon",
+            installs: [
+                "curl --fail --silent --show-error --output /run/ecs-netsetup.tar.gz \(address)-0.1.0-linux-x86_64.tar.gz"
+            ]),
         Example(
             name: "debian.yaml", distro: Distro.all[3], distribution: "debian", tool: "apt-get",
             installs: [
                 "apt-get \(aptOptions) update",
                 "curl --fail --silent --show-error --output /run/ecs-netsetup.deb \(address)_0.1.0_amd64.deb",
-                "apt-get --assume-yes install /run/ecs-netsetup.deb",
+                "apt-get --assume-yes --option=DPkg::Lock::Timeout=300 install /run/ecs-netsetup.deb",
             ]),
         Example(
             name: "debian.yaml", distro: Distro.all[5], distribution: "ubuntu", tool: "apt-get",
             installs: [
                 "apt-get \(aptOptions) update",
                 "curl --fail --silent --show-error --output /run/ecs-netsetup.deb \(address)_0.1.0_amd64.deb",
-                "apt-get --assume-yes install /run/ecs-netsetup.deb",
+                "apt-get --assume-yes --option=DPkg::Lock::Timeout=300 install /run/ecs-netsetup.deb",
             ]),
     ]
     /// Those of cloud-init's.
@@ -137,7 +140,8 @@ struct CloudInitTests {
         where !line.hasPrefix("packages:") && !line.hasPrefix("# ") {
             #expect(lines.contains(line), "\(line)")
         }
-        let host = try CloudHost(this.distro, tools: [this.tool])
+        let tools = [this.tool].compactMap(\.self)
+        let host = try CloudHost(this.distro, tools: tools)
         let rules = host.image.root.read("/etc/sysconfig/iptables")
         let boot = try host.boot(text, distribution: this.distribution)
         #expect(boot.errors == [])
@@ -149,7 +153,7 @@ struct CloudInitTests {
                 == "ECS_CLUSTER=EXAMPLE-CLUSTER\nECS_ENABLE_TASK_IAM_ROLE=true\n")
         // Nothing of iptables-services was touched or enabled.
         #expect(host.image.root.read("/etc/sysconfig/iptables") == rules)
-        let failing = try CloudHost(this.distro, tools: [this.tool], failing: this.tool)
+        let failing = try CloudHost(this.distro, tools: tools, failing: this.tool ?? "curl")
         #expect(try failing.boot(text, distribution: this.distribution).errors != [] && !failing.startsAgent)
     }
 

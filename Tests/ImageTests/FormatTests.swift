@@ -85,7 +85,7 @@ struct FormatTests {
         for (words, status) in [
             (["diff", "--mode", "bridge"], 1), (["verify", "--mode", "bridge"], 1), (["apply", "--mode", "bridge"], 0),
             (["apply"], 0), (["diff"], 0), (["verify"], 0), (["remove"], 0), (["remove"], 0), (["apply"], 64),
-            (["verify", "--mode", "awsvpc", "--persist", "none"], 0),
+            (["verify", "--mode", "awsvpc", "--persist", "none"], 2),
             (["diff", "--mode", "bridge", "--root", "/nowhere"], 2),
         ] as [([String], CInt)] {
             let root = words.contains("--root") ? [] : ["--root", image.root.path]

@@ -63,7 +63,7 @@ struct DebianTests {
     private static let files = [
         unit, "/usr/sbin/ecs-netsetup", "/usr/share/man/man8/ecs-netsetup.8.gz",
         "/usr/share/man/man5/ecs-netsetup.conf.5.gz",
-        "/usr/share/bash-completion/completions/ecs-netsetup", "/usr/share/zsh/site-functions/_ecs-netsetup",
+        "/usr/share/bash-completion/completions/ecs-netsetup", "/usr/share/zsh/vendor-completions/_ecs-netsetup",
         "/usr/share/fish/vendor_completions.d/ecs-netsetup.fish", "/usr/share/doc/ecs-netsetup/copyright",
         "/usr/share/doc/ecs-netsetup/changelog.gz",
     ]

@@ -133,7 +133,7 @@ enum BashCompletion {
                 for folder in /sys/class/net/*/bridge; do
                     folder=${folder%/bridge} folder=${folder##*/}
                     # Other names are no patterns.
-                    [[ $folder == *[!A-Za-z0-9._-]* ]] || REPLY+=" $folder"
+                    [[ $folder == *[!A-Za-z0-9._-]* || $folder == -* ]] || REPLY+=" $folder"
                 done
                 _ecs_netsetup_list
                 ;;

@@ -75,7 +75,9 @@ enum FishCompletion {
         # Bridges of this machine, and patterns for those of Docker.
         function __ecs_netsetup_bridges
             set -l folders /sys/class/net/*/bridge
-            __ecs_netsetup_list docker+ br-+ (string replace -r '.*/(.*)/bridge$' '$1' -- $folders)
+            # Other names are no patterns.
+            __ecs_netsetup_list docker+ br-+ \
+                (string replace -fr '.*/([A-Za-z0-9._][A-Za-z0-9._-]*)/bridge$' '$1' -- $folders)
         end
         """#
 

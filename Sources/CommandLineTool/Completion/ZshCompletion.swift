@@ -10,6 +10,8 @@ enum ZshCompletion {
         # Bridges of this machine, and patterns for those of Docker.
         _ecs-netsetup_bridges() {
             local -aU bridges=(docker+ br-+ /sys/class/net/*/bridge(N:h:t))
+            # Other names are no patterns, and not taken by _values.
+            bridges=(${${bridges:#*[^A-Za-z0-9._+-]*}:#-*})
             _values -s , bridge $bridges
         }
 

@@ -35,7 +35,7 @@ enum Manual {
 
     private static func takers(of option: Option, usual: [Command]) -> [String] {
         // What generate takes is said with what it prints.
-        let commands = Command.allCases.filter { $0 != .generate && option.belongs(to: $0) }
+        let commands = Command.allCases.filter { ($0 != .generate || !option.isSaved) && option.belongs(to: $0) }
         if commands == usual { return [] }
         let more = commands.filter { !usual.contains($0) }
         let isMore = !usual.isEmpty && usual.allSatisfy(commands.contains)

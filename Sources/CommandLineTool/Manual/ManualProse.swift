@@ -22,9 +22,10 @@ enum CommandProse {
         .remove: #"""
         Rules, files, folders and enabled services go, and what was changed gets its earlier value.
         What somebody else changed since stays, and is named.
+        Where somebody added a rule to a table of ours, nothing is done until that rule is moved.
         """#,
         .status: #"""
-        It looks at the kernel only, and needs no settings.
+        It needs no settings.
         """#,
         .generate: #"""
         It goes to standard output; the settings file of this machine does not count.
@@ -210,7 +211,7 @@ enum ManualEnd {
         Prepare the image of a host, mounted on
         .Pa /mnt/image :
         .Pp
-        .Dl # ecs\-netsetup apply \-\-mode bridge \-\-root /mnt/image
+        .Dl # ecs\-netsetup apply \-\-mode bridge \-\-bridge\-interface docker+,br\-+ \-\-root /mnt/image
         .Pp
         Let containers reach IMDS again, and take that back:
         .Bd -literal -offset indent

@@ -37,7 +37,6 @@ enum ToolManual {
         .Pp
         .Nm
         installs the rules for this, keeps them over reboots, shows what differs, checks them, and takes them back.
-        It is for hosts on which nothing else does so.
         What it was given is saved in
         .Xr ecs-netsetup.conf 5 ,
         which the next boot and the next

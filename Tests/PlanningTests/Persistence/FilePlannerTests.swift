@@ -303,6 +303,13 @@ struct WholeFilePlannerTests {
             #expect(text.hasSuffix("\n") && !text.hasSuffix("\n\n"))
         }
     }
+
+    @Test("a path that a unit would misread is quoted")
+    func oddPath() {
+        let text = SystemdUnit.text(program: "/opt/a b%n/$x")
+        #expect(text.contains("\nExecStart=\"/opt/a b%%n/$$x\" apply --persist none"))
+        #expect(text.contains("\nRequiresMountsFor=\"/opt/a b%%n/$x\" /etc"))
+    }
 }
 
 @Suite("Kernel parameters in files")

@@ -42,4 +42,11 @@ struct BuildTests {
         let text = try String(contentsOfFile: "docs/packages.md", encoding: .utf8)
         #expect(text.contains("| `.tar.gz` | Linux \(version) |"), "measured \(version)")
     }
+
+    @Test("shellcheck finds nothing in the scripts that run on hosts")
+    func shellcheck() throws {
+        let scripts = ["tarball/install.sh", "debian/prerm", "debian/postinst", "debian/postrm"]
+        let result = try Machine.execute(["shellcheck"] + scripts.map { "packaging/\($0)" })
+        #expect(result.status == 0, "\(result.output)")
+    }
 }

@@ -88,8 +88,7 @@ struct DebianTests {
         let rules = try root.rules()
 
         try install("older", setting)
-        let apply = ["ecs-netsetup", "apply", "--mode", "bridge", "--backend", "nftables", "--root", "/"]
-        try root.require(apply, setting)
+        try root.require(Self.apply, setting)
         let links = try root.links()
         #expect(links.contains("/etc/systemd/system/multi-user.target.wants/ecs-netsetup.service"))
         #expect(!links.contains("/etc/systemd/system/ecs-netsetup.service"))
@@ -182,5 +181,71 @@ struct DebianTests {
         ])
         try root.require(["apt-get", "-oDpkg::Use-Pty=0", "remove", "-qq", "-y", "ecs-netsetup"], .booted)
         #expect(try root.rules().isEmpty)
+    }
+
+    private static let apply = ["ecs-netsetup", "apply", "--mode", "bridge", "--backend", "nftables", "--root", "/"]
+    private static let sysctl = "/etc/sysctl.d/90-ecs-netsetup.conf"
+
+    @Test("takes back with its own program, whatever PATH names first")
+    func decoy() throws {
+        try install("newer", .chroot)
+        try root.require(Self.apply)
+        let shell = "printf '#!/bin/sh\n' >$0/usr/local/sbin/ecs-netsetup && chmod 755 $0/usr/local/sbin/ecs-netsetup"
+        try root.namespace.require(["sh", "-c", shell, root.path])
+        let path = ["env", "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"]
+        let first = try root.require(path + ["sh", "-c", "command -v ecs-netsetup"])
+        #expect(first == "/usr/local/sbin/ecs-netsetup\n")
+        try root.require(path + ["dpkg", "-r", "ecs-netsetup"])
+        #expect(try !root.exists(Self.sysctl))
+    }
+
+    /// What another installation left, or still has.
+    enum Other: CaseIterable { case program, whatApplyDid }
+
+    @Test("purge keeps what another installation needs", arguments: Other.allCases)
+    func purgeBesideAnother(_ other: Other) throws {
+        try install("newer", .chroot)
+        try root.require(["cp", "/usr/sbin/ecs-netsetup", "/usr/local/sbin"])
+        try root.require(["dpkg", "-r", "ecs-netsetup"])
+        try root.require(["/usr/local/sbin/ecs-netsetup"] + Self.apply.dropFirst())
+        let extra =
+            switch other {
+            case .program: Self.sysctl
+            case .whatApplyDid: "/usr/local/sbin/ecs-netsetup"
+            }
+        try root.require(["rm", extra])
+        let result = try root.execute(["dpkg", "-P", "ecs-netsetup"])
+        #expect(result.status == 0 && result.errors.contains("keeping \(Self.settings)"), "\(result.errors)")
+        #expect(try root.exists(Self.settings))
+        #expect(try root.exists("/var/lib/ecs-netsetup/record"))
+        // And the package is forgotten.
+        #expect(try root.execute(["dpkg-query", "-W", "ecs-netsetup"]).status == 1)
+    }
+
+    @Test("keeps settings that lie elsewhere, and the link to them")
+    func linkedSettings() throws {
+        try install("newer", .chroot)
+        try root.require(Self.apply)
+        let settings = try root.read(Self.settings)
+        try root.require(["sh", "-c", "mv $0 /srv/settings && ln -s ../srv/settings $0", Self.settings])
+        try root.require(["dpkg", "-r", "ecs-netsetup"])
+        #expect(try root.require(["readlink", Self.settings]) == "../srv/settings\n")
+        #expect(try root.read("/srv/settings") == settings)
+    }
+
+    @Test("is removed without its program where apply left nothing, and stays where it did", arguments: [true, false])
+    func missingProgram(isApplied: Bool) throws {
+        try install("newer", .chroot)
+        if isApplied { try root.require(Self.apply) }
+        try root.require(["rm", "/usr/sbin/ecs-netsetup"])
+        let result = try root.execute(["dpkg", "-r", "ecs-netsetup"])
+        #expect((result.status == 0) == !isApplied, "\(result.errors)")
+        #expect(result.errors.contains("install the package again") == isApplied, "\(result.errors)")
+        #expect(try root.exists(Self.unit) == isApplied)
+        guard isApplied else { return }
+        // As it says.
+        try root.require(["dpkg", "-i", "/tmp/" + (try Package.path(".deb") as NSString).lastPathComponent])
+        try root.require(["dpkg", "-r", "ecs-netsetup"])
+        #expect(try !root.exists(Self.sysctl))
     }
 }

@@ -81,13 +81,39 @@ struct RPMTests {
         #expect(try root.rules() == rules)
     }
 
-    @Test("an upgrade reloads the unit, and starts nothing")
-    func reload() throws {
-        try root.standInForSystemd(isActive: true)
+    @Test("an upgrade reloads the unit where it is active, and starts nothing", arguments: [true, false])
+    func reload(isActive: Bool) throws {
+        try root.standInForSystemd(isActive: isActive)
         try require(["-i", try Self.older.get()])
         #expect(try root.commands() == [])
         try require(["-U", try Package.path(".rpm")])
-        #expect(try root.commands() == ["--quiet daemon-reload", "try-reload-or-restart ecs-netsetup.service"])
+        let asked = ["--quiet daemon-reload", "--quiet is-active ecs-netsetup.service"]
+        #expect(try root.commands() == asked + (isActive ? ["reload ecs-netsetup.service"] : []))
+    }
+
+    @Test("keeps settings that lie elsewhere, and the link to them")
+    func linkedSettings() throws {
+        try require(["-i", try Package.path(".rpm")])
+        try root.require(["ecs-netsetup", "apply", "--mode", "bridge", "--backend", "nftables", "--root", "/"])
+        let link = "/etc/ecs-netsetup.conf"
+        let settings = try root.read(link)
+        try root.require(["sh", "-c", "mv $0 /srv/settings && ln -s ../srv/settings $0", link])
+        #expect(try rpm(["-e", "ecs-netsetup"]).status == 0)
+        #expect(try root.require(["readlink", link]) == "../srv/settings\n")
+        #expect(try root.read("/srv/settings") == settings)
+    }
+
+    @Test("is erased without its program where apply left nothing, and stays where it did", arguments: [true, false])
+    func missingProgram(isApplied: Bool) throws {
+        try require(["-i", try Package.path(".rpm")])
+        if isApplied {
+            try root.require(["ecs-netsetup", "apply", "--mode", "bridge", "--backend", "nftables", "--root", "/"])
+        }
+        try root.require(["rm", "/usr/sbin/ecs-netsetup"])
+        let result = try rpm(["-e", "ecs-netsetup"])
+        #expect((result.status == 0) == !isApplied, "\(result.errors)")
+        #expect(result.errors.contains("reinstall the package") == isApplied, "\(result.errors)")
+        #expect(try root.exists("/usr/lib/systemd/system/ecs-netsetup.service") == isApplied)
     }
 
     @Test("stays where what apply did cannot be taken back")

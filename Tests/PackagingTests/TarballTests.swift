@@ -81,4 +81,41 @@ struct TarballTests {
         try expectTree(before)
         #expect(try install(["--frobnicate"]).status == 1)
     }
+
+    @Test("everybody may read what is installed, whatever the umask, here and where it was unpacked")
+    func umask() throws {
+        try namespace.require(["chmod", "-R", "go=", "\(folder)/files"])
+        let shell = "umask 077 && exec $0/install.sh"
+        let result = try namespace.execute(["sh", "-c", shell, folder], environment: ["DESTDIR=\(image)"])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(try namespace.require(["find", image, "!", "-perm", "-a=r"]).isEmpty)
+        #expect(try namespace.require(["find", image, "-type", "d", "!", "-perm", "-a=x"]).isEmpty)
+        #expect(try namespace.require(["stat", "-c", "%a", "\(image)/usr/sbin/ecs-netsetup"]) == "755\n")
+    }
+
+    @Test("refuses a link that leads out of the image, and follows one that does not")
+    func links() throws {
+        try namespace.require(["sh", "-c", "mkdir /run/victim && ln -s /run/victim $0/usr/lib", image])
+        let before = try tree()
+        let result = try install()
+        #expect(result.status == 1 && result.errors.contains("\(image)/usr/lib is no folder"), "\(result.errors)")
+        try expectTree(before)
+        #expect(try namespace.require(["find", "/run/victim"]) == "/run/victim\n")
+        try namespace.require(["sh", "-c", "rm $0/usr/lib && mkdir $0/usr/lib64 && ln -s lib64 $0/usr/lib", image])
+        #expect(try install().status == 0)
+        #expect(try tree().contains { $0.contains("/usr/lib64/ecs-netsetup/libc.so.6") })
+    }
+
+    @Test("says how to go on where it stopped halfway, and that is right")
+    func halfway() throws {
+        let before = try tree()
+        // A folder where the program would be put first.
+        try namespace.require(["mkdir", "\(image)/usr/sbin/ecs-netsetup.new"])
+        let result = try install()
+        #expect(result.status == 1 && result.errors.contains("with --uninstall"), "\(result.errors)")
+        #expect(try tree().contains { $0.contains("libc.so.6") })
+        try namespace.require(["rmdir", "\(image)/usr/sbin/ecs-netsetup.new"])
+        #expect(try install(["--uninstall"]).status == 0)
+        try expectTree(before)
+    }
 }

@@ -17,6 +17,8 @@ final class Bench {
     private(set) var problems: [String] = []
     /// States that the next run was seen to go on from.
     private var recovered: Set<HostState> = []
+    /// Those after which less was asked of it.
+    private var recoveredAfterDenial: Set<HostState> = []
 
     /// Makes the host and walks once without disturbance. The calling thread is in no namespace yet.
     init(_ walk: Walk) throws {
@@ -43,22 +45,23 @@ final class Bench {
         else { throw LaboratoryError("\(walk.title): the undisturbed run is not what it should be") }
     }
 
-    /// What would be noticed: a host that somebody spoilt while the program ran is told to be so, in every respect.
-    func control() throws {
+    /// What has to be noticed of a host that somebody spoilt, after a run that was not killed as it should have been.
+    private static let control = [
+        "without the guard", "IMDS was closed", "rules of others", "ecs.config", "ended with status",
+    ]
+
+    /// Spoils the host in every respect that is looked at, and throws where that is not noticed.
+    func requireControl() throws {
         let namespace = host.lab.host
-        let last = Case(call: calls[calls.count - 1], kind: .kill)
-        let missing = try namespace.run { [self] in
-            let result = try Tracer([Tool.path] + walk.words).run(
-                at: last.call.index, .meanwhile { [host] in try host.spoil() })
+        let faults = try namespace.run { [self] in
+            let result = try Tracer([Tool.path] + walk.words).run()
+            try host.spoil()
             let now = try HostState(of: namespace)
-            let judge = Judge(walk: walk, before: before, after: after, now: now, result: result, disturbance: last)
-            let faults = judge.faults
             try before.restore(on: namespace, from: now)
-            return ["without the guard", "IMDS was closed", "rules of others", "ecs.config", "ended with status"].filter
-            { text in
-                !faults.contains { $0.contains(text) }
-            }
+            let kill = Case(call: calls[0], kind: .kill)
+            return Judge(walk: walk, before: before, after: after, now: now, result: result, disturbance: kill).faults
         }
+        let missing = Self.control.filter { text in !faults.contains { $0.contains(text) } }
         if !missing.isEmpty { throw LaboratoryError("\(walk.title): nobody would notice: \(missing)") }
     }
 
@@ -85,8 +88,7 @@ final class Bench {
         let judge = Judge(walk: walk, before: before, after: after, now: now, result: result, disturbance: disturbance)
         var faults = judge.faults
         var end = now
-        if !recovered.contains(now) {
-            if !disturbance.isDenial { recovered.insert(now) }
+        if isNew(now, disturbance) {
             tally.countState()
             let (found, state) = try recover(disturbance)
             faults += found
@@ -96,6 +98,13 @@ final class Bench {
         let place = "\(walk.title): \(disturbance.description) (\(ErrorTable.name(hit.number)) \(hit.text))"
         problems += faults.map { "\(place): \($0)" }
         return end
+    }
+
+    /// Whether the next run was not yet seen to go on from a state, and notes that it now is.
+    private func isNew(_ state: HostState, _ disturbance: Case) -> Bool {
+        if recovered.contains(state) { return false }
+        return disturbance.isDenial
+            ? recoveredAfterDenial.insert(state).inserted : recovered.insert(state).inserted
     }
 
     private func fault(of disturbance: Case) -> Fault {

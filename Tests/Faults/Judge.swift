@@ -57,7 +57,7 @@ struct Judge {
                 if path == Self.record, entry.mode == S_IFREG | 0o600, entry.contents.last == UInt8(ascii: "\n") {
                     continue
                 }
-                if was.entries[path] != entry, becomes.entries[path] != entry {
+                if was.entries[path] != entry, becomes.entries[path] != entry, !isKept(path, was, present) {
                     faults.append("\(path) is neither as it was nor as it becomes: \(entry)")
                 }
             }
@@ -66,6 +66,13 @@ struct Judge {
             }
         }
         return faults
+    }
+
+    /// Whether what a file held is beside it. Where the kernel denies that a service is enabled, its rules must not be
+    /// enabled with ours, so that a file of ours alone takes the place of the one that was there.
+    private func isKept(_ path: String, _ was: TreeSnapshot, _ present: TreeSnapshot) -> Bool {
+        disturbance.isDenial && was.entries[path] != nil
+            && present.entries[path + ".before-ecs-netsetup"]?.contents == was.entries[path]?.contents
     }
 
     /// The status and the message say what happened.

@@ -2,32 +2,17 @@ import Glibc
 import Laboratory
 import Synchronization
 
-/// Every walk with every case, on several hosts at a time.
+/// A walk with every case, on several hosts at a time.
 struct Matrix {
-    /// Every how many cases one is tried; 1 tries all.
+    /// Every how many cases of a kind one is tried; 1 tries all.
     let stride: Int
-    /// Which walks, by a part of their title.
-    let filter: String
 
     private static let workers = 2
     /// How many problems are printed of a walk.
     private static let mostShown = 12
 
-    /// What came of a walk.
-    struct Result {
-        let walk: Walk
-        let calls: Int
-        let tally: Tally
-    }
-
-    func run() throws -> [Result] {
-        try Walk.all.filter { filter.isEmpty || $0.title.contains(filter) }.map { walk in
-            let (calls, tally) = try run(walk)
-            return Result(walk: walk, calls: calls, tally: tally)
-        }
-    }
-
-    private func run(_ walk: Walk) throws -> (calls: Int, tally: Tally) {
+    /// - Returns: how many calls an undisturbed run makes, and what came of the disturbed ones.
+    func run(_ walk: Walk) throws -> (calls: Int, tally: Tally) {
         let began = Self.now()
         let found = Mutex<(calls: Int, tally: Tally, problems: [String], error: (any Error)?)>((0, Tally(), [], nil))
         let place = try Namespace("worker")
@@ -36,7 +21,7 @@ struct Matrix {
             try BackgroundThread(in: place) { _ in
                 do {
                     let bench = try Bench(walk)
-                    if walk.command == .noop { try bench.control() }
+                    if walk.command == .noop { try bench.requireControl() }
                     let cases = Case.all(bench.calls, every: stride, canFail: Tracer.canFail)
                     let share = cases.enumerated().filter { $0.offset % Self.workers == worker }
                     try bench.run(share.map(\.element))

@@ -6,23 +6,24 @@ guard getuid() == 0 else {
     exit(2)
 }
 
-/// `faults STRIDE [WALK]`: every how many cases one is tried, and of which walks. All of all are written to the page.
+/// `faults STRIDE [WALK]`: every how many cases one is tried, and of which walks. What comes of all is written to the page.
 let arguments = CommandLine.arguments
 guard arguments.count >= 2, arguments.count <= 3, let stride = Int(arguments[1]), stride > 0 else {
     print("usage: faults STRIDE [WALK]")
     exit(2)
 }
-let isWhole = stride == 1 && arguments.count == 2
 
 do {
     try nameProcess()
     if !Tracer.canFail { print("errors are skipped: on this architecture no call is made to fail") }
-    if !isWhole { print("a fixed sample: 1 of \(stride) cases\(arguments.count > 2 ? ", of \(arguments[2])" : "")") }
-    let results = try Matrix(stride: stride, filter: arguments.count > 2 ? arguments[2] : "").run()
+    if stride > 1 { print("a fixed sample: 1 of \(stride) cases of each kind and command") }
     var total = Tally()
-    for result in results { total.add(result.tally) }
+    for walk in Walk.all where arguments.count == 2 || walk.title.contains(arguments[2]) {
+        let (calls, tally) = try Matrix(stride: stride).run(walk)
+        if stride == 1, Tracer.canFail { try Page.write(walk, calls: calls, tally) }
+        total.add(tally)
+    }
     print("\(total.tried) cases tried, \(total.held) held, \(total.failed) failed")
-    if isWhole, Tracer.canFail { try Page.write(Page.table(results), to: "docs/reliability.md") }
     exit(total.failed == 0 && total.tried > 0 ? 0 : 1)
 } catch {
     print("make test-faults: \(error)")

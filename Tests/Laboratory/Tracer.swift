@@ -29,7 +29,7 @@ package struct TracedResult: Sendable {
     package let status: CInt
     package let output: String
     package let errors: String
-    /// The calls in order, as far as it came, without texts.
+    /// The calls of an undisturbed run in order, without texts; none of a disturbed one.
     package let calls: [SystemCall]
     /// The call at which the fault happened; nil where the program ended before.
     package let hit: SystemCall?
@@ -130,6 +130,8 @@ private struct Trace {
     /// The call at which something happens.
     let index: Int?
     private(set) var calls: [SystemCall] = []
+    /// How many calls were entered.
+    private var count = 0
     private(set) var hit: SystemCall?
 
     init(process: pid_t, index: Int?) {
@@ -147,7 +149,9 @@ private struct Trace {
         let options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL
         _ = ct_ptrace(CLong(PTRACE_SETOPTIONS), process, 0, UInt(options))
         while true {
-            _ = ct_ptrace(CLong(PTRACE_SYSCALL), process, 0, UInt(signal))
+            // After the fault, no call is looked at any more.
+            let request = hit == nil || isFailing ? PTRACE_SYSCALL : PTRACE_CONT
+            _ = ct_ptrace(CLong(request), process, 0, UInt(signal))
             signal = 0
             status = wait()
             let kind = status & 0x7f
@@ -160,8 +164,7 @@ private struct Trace {
             }
             isInCall.toggle()
             if isInCall {
-                calls.append(Registers.call(of: process, index: calls.count + 1))
-                if calls.count == index { isFailing = try happen(fault) }
+                isFailing = try enter(fault)
             } else if isFailing, case .error(let number) = fault {
                 isFailing = false
                 Registers.setResult(of: process, to: -Int(number))
@@ -170,8 +173,18 @@ private struct Trace {
     }
 
     /// - Returns: whether the call's result is to be set at its end.
+    private mutating func enter(_ fault: Fault) throws -> Bool {
+        count += 1
+        guard let index else {
+            calls.append(Registers.call(of: process, index: count))
+            return false
+        }
+        return count == index ? try happen(fault) : false
+    }
+
+    /// - Returns: whether the call's result is to be set at its end.
     private mutating func happen(_ fault: Fault) throws -> Bool {
-        hit = Registers.describe(calls[calls.count - 1], of: process)
+        hit = Registers.describe(Registers.call(of: process, index: count), of: process)
         switch fault {
         case .kill:
             let children = Children(of: process)

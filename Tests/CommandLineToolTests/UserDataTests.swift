@@ -73,4 +73,10 @@ struct UserDataTests {
         }
         #expect(failure.kind == .usage && failure.subject.contains("--imds-placement documented"))
     }
+
+    @Test("refuses rules that would not be there at the second boot")
+    func notPersisted() throws {
+        let failure = try #require(throws: Failure.self) { try Self.text("--mode=bridge", "--persist=none") }
+        #expect(failure.kind == .usage && failure.subject.contains("--persist none"))
+    }
 }

@@ -39,7 +39,6 @@ struct WrongUsageTests {
         Case("generate user-data", "generate user-data needs --mode", "generate user-data --mode bridge"),
         Case("generate user-data --mode bridge --root /tmp", "generate user-data does not take --root"),
         Case("generate user-data --mode bridge --restart-agent", "generate does not take --restart-agent"),
-        Case("generate user-data --mode bridge --persist none", "does not take --persist none", "name a mechanism"),
         Case("generate unit --quiet", "generate does not take --quiet"),
         Case("unit generate", "unknown command 'unit'"),
         Case("apply", "apply needs --mode", "apply --mode bridge"),

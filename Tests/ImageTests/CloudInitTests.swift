@@ -51,7 +51,7 @@ struct CloudInitTests {
         let userData = try Self.userData()
         let first = try host.boot(userData)
         #expect(first.errors.contains { $0.contains("runcmd") || $0.contains("Runparts") }, "\(first.errors)")
-        #expect(first.calls.last == "ecs-netsetup apply" && !host.startsAgent)
+        #expect(first.calls.last == "ecs-netsetup apply" && !host.startsAgent, "\(first.calls)")
         #expect(try host.boot(userData).calls == [] && !host.startsAgent)
     }
 

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 package import Host
 
 /// A temporary folder that stands for `/`, removed with everything in it when it goes out of scope.
@@ -19,7 +20,22 @@ package final class FixtureRoot: Sendable {
     /// Writes a file, and makes the folders above it.
     package func write(_ text: String, to file: String) throws {
         try makeFolder(String(file[..<(file.lastIndex(of: "/") ?? file.startIndex)]))
-        try text.write(toFile: path + file, atomically: false, encoding: .utf8)
+        // Foundation's own would leave the file open in a program that another thread starts meanwhile, and the kernel starts
+        // no script that somebody may still write to.
+        let descriptor = unsafe open(path + file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw Unwritten(file: path + file, errno: errno) }
+        defer { close(descriptor) }
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            guard count > 0 else { throw Unwritten(file: path + file, errno: errno) }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    private struct Unwritten: Error {
+        let file: String
+        let errno: CInt
     }
 
     package func makeFolder(_ folder: String) throws {

@@ -63,6 +63,15 @@ extension RouteSocket {
         return IPPrefix(bytes: Array(bytes), length: Int(message.payload[message.payload.startIndex + 1]))
     }
 
+    /// The hardware address of an interface.
+    func hardwareAddress(of index: Int32) throws(Failure) -> [UInt8] {
+        let request = RouteRequest(CInt(RTM_GETLINK), flags: NLM_F_ACK, body: Self.link(index))
+        guard let message = try dump(request, "look up a bridge").first,
+            let address = message.attributes(after: 16)[Int(IFLA_ADDRESS)]
+        else { throw Failure(.trouble, "a bridge without a hardware address") }
+        return Array(address)
+    }
+
     /// The number of an interface.
     func index(of name: String) throws(Failure) -> Int32 {
         var request = RouteRequest(CInt(RTM_GETLINK), flags: NLM_F_ACK, body: Self.link())
@@ -109,13 +118,28 @@ extension RouteSocket {
         try perform(request, "delete interface \(port)")
     }
 
+    /// Tells where a neighbour is, so that it is not asked for. The corresponding message is `RTM_NEWNEIGH`.
+    func know(_ neighbour: IPPrefix, at hardware: [UInt8], behind index: Int32) throws(Failure) {
+        var request = RouteRequest(
+            CInt(RTM_NEWNEIGH), flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+            body: Self.neighbour(neighbour, behind: index, state: UInt16(NUD_PERMANENT)))
+        request.add(Int(NDA_DST), neighbour.bytes)
+        request.add(Int(NDA_LLADDR), hardware)
+        try perform(request, "add a neighbour in a namespace")
+    }
+
+    /// `struct ndmsg` (`linux/neighbour.h`): family, padding, index, state, flags, type.
+    private static func neighbour(_ address: IPPrefix, behind index: Int32, state: UInt16 = 0) -> [UInt8] {
+        [UInt8(address.family.number), 0, 0, 0] + Native.bytes(UInt32(bitPattern: index)) + Native.bytes(state) + [
+            0, 0,
+        ]
+    }
+
     /// Makes the host forget a neighbour. Where it has forgotten already, there is nothing to do. The corresponding message
     /// is `RTM_DELNEIGH`.
     func forget(_ neighbour: IPPrefix, behind index: Int32) {
-        // struct ndmsg: family, padding, index, state, flags, type.
         var request = RouteRequest(
-            CInt(RTM_DELNEIGH), flags: NLM_F_ACK,
-            body: [UInt8(neighbour.family.number), 0, 0, 0] + Native.bytes(UInt32(bitPattern: index)) + [0, 0, 0, 0])
+            CInt(RTM_DELNEIGH), flags: NLM_F_ACK, body: Self.neighbour(neighbour, behind: index))
         request.add(Int(NDA_DST), neighbour.bytes)
         do throws(Failure) { try perform(request, "forget a neighbour") } catch {}
     }

@@ -40,7 +40,8 @@ final class ProbePort: Sendable {
                 throw Failure(.trouble, "no address is free in \(own), the subnet of \(bridge.name)")
             }
             address = free
-            (address6, noIPv6) = try Self.addAddresses(free, gateway: own, bridge, index)
+            (address6, noIPv6) = try Self.addAddresses(
+                free, gateway: own, bridge, index, hardware: try outside.hardwareAddress(of: bridge.index))
         } catch {
             close(namespace)
             throw error
@@ -80,9 +81,11 @@ final class ProbePort: Sendable {
 
     /// The address, a way to everywhere, and both again for IPv6 where the bridge has it.
     ///
+    /// - Parameter hardware: the bridge's hardware address. Asked for its IPv6 address, a bridge that had no port before
+    ///   gives no answer for up to two seconds: it makes sure that nobody else has that address (RFC 4862, DAD).
     /// - Returns: the IPv6 address, or why there is none.
     private static func addAddresses(
-        _ address: IPPrefix, gateway: IPPrefix, _ bridge: HostBridge, _ index: Int32
+        _ address: IPPrefix, gateway: IPPrefix, _ bridge: HostBridge, _ index: Int32, hardware: [UInt8]
     ) throws(Failure) -> (IPPrefix?, ProbeAnswer) {
         let inside = try RouteSocket()
         try inside.add(address, to: index)
@@ -104,6 +107,7 @@ final class ProbePort: Sendable {
         do throws(Failure) {
             try inside.add(address6, to: index)
             try inside.addDefaultRoute(via: gateway6, by: index)
+            try inside.know(gateway6, at: hardware, behind: index)
         } catch {
             return (nil, .unsent(error.description))
         }

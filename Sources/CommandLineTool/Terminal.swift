@@ -1,4 +1,5 @@
 import Glibc
+import Host
 import Model
 
 /// The two streams that this program writes to.
@@ -26,6 +27,15 @@ enum Terminal {
             }
         }
         return true
+    }
+
+    /// Takes the numbers of the streams that the caller left closed, so that no file that is opened later gets them, and with
+    /// it what is meant for people. Nothing can be read or written by such a descriptor: EBADF, as before.
+    static func holdClosedStreams() {
+        for stream in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(stream, F_GETFD) < 0 {
+            // The lowest free number is this one.
+            _ = unsafe open("/", FileTree.pathOnly | O_CLOEXEC)
+        }
     }
 
     /// Whether standard output gets colours: asked for, or a terminal that is not dumb and `NO_COLOR` unset or empty

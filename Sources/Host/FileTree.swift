@@ -14,7 +14,7 @@ package struct FileTree: Sendable {
 
     /// `O_PATH` (`asm-generic/fcntl.h`), which the C library hides from the Glibc module: a folder to look names up in,
     /// whether or not it may be listed.
-    private static let pathOnly: CInt = 0o10000000
+    package static let pathOnly: CInt = 0o10000000
 
     /// A path as a person finds it.
     func shown(_ path: String) -> String { root + path }
@@ -95,7 +95,13 @@ package struct FileTree: Sendable {
             if errno == EINVAL || errno == ENOENT || errno == ENOTDIR { return nil }
             throw .system("cannot follow", source: path, errno: errno)
         }
-        return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let bytes = buffer.prefix(count).map { UInt8(bitPattern: $0) }
+        // Repaired, it would be another name, and another file would be written.
+        guard let target = String(validating: bytes, as: UTF8.self) else {
+            throw .system(
+                "cannot follow", source: path, errno: EILSEQ, advice: "the name that it is a link to is no UTF-8")
+        }
+        return target
     }
 }
 

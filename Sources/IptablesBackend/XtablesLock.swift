@@ -8,9 +8,18 @@ enum XtablesLock {
 
     /// Takes the lock, trying until the deadline.
     static func take(until deadline: Deadline) throws(Failure) -> FileLock {
-        let named = unsafe getenv("XTABLES_LOCKFILE").map { unsafe String(cString: $0) } ?? ""
-        let path = named.isEmpty ? defaultPath : named
-        let file = unsafe open(path, O_CREAT | O_CLOEXEC, 0o600)
+        let named = unsafe getenv("XTABLES_LOCKFILE")
+        let shown = unsafe named.map { unsafe String(cString: $0) } ?? ""
+        let path = shown.isEmpty ? defaultPath : shown
+        // Not to hang on a pipe that somebody put there.
+        let flags = O_CREAT | O_NONBLOCK | O_CLOEXEC
+        // The bytes that the variable has, as the stock tools open them: they need not be UTF-8.
+        let file =
+            if let bytes = unsafe named, !shown.isEmpty {
+                unsafe open(bytes, flags, 0o600)
+            } else {
+                unsafe open(path, flags, 0o600)
+            }
         if file < 0 { throw .system("cannot open the xtables lock", source: path, errno: errno) }
         return try FileLock.take(
             file, name: "the xtables lock", holder: "another program holds the xtables lock", path: path,

@@ -22,6 +22,9 @@ package enum InputFile {
         guard unsafe fstat(file, &status) == 0 else { throw failure(name, "fstat", errno) }
         let isKnown = status.st_mode & S_IFMT == S_IFREG && status.st_size > 0
         let capacity = isKnown ? min(Int(status.st_size), largest) + 1 : largest + 1
+        // An array for which there is no memory ends the program without a word.
+        guard let trial = unsafe malloc(capacity) else { throw failure(name, "malloc", ENOMEM) }
+        unsafe free(trial)
         var number: CInt = 0
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
             while count < buffer.count {

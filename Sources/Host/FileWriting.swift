@@ -46,7 +46,13 @@ extension FileTree {
     ) throws(Failure) {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let file = unsafe openat(old.folder, name, flags, 0o600)
-        if file < 0 { throw .system("cannot create", source: old.path, errno: errno) }
+        if file < 0 {
+            // A folder, or what somebody else put there since: the file itself is not in the way.
+            let isTaken = errno == EEXIST
+            throw .system(
+                "cannot create", source: old.path + (isTaken ? temporarySuffix : ""), errno: errno,
+                advice: isTaken ? "remove what is there" : nil)
+        }
         defer { close(file) }
         try write(contents.bytes, to: file, path: old.path)
         var mode = contents.mode

@@ -122,7 +122,7 @@ struct FileWritingTests {
         let failure = try #require(throws: Failure.self) {
             try files.write(FileContents(text: "new\n", mode: 0o600), to: Self.path)
         }
-        #expect(failure.source == root.path + Self.path)
+        #expect(failure.source == root.path + Self.path + ".ecs-netsetup-new")
         #expect(root.read(Self.path) == "old\n")
     }
 

@@ -33,9 +33,15 @@ package struct Tool {
             return ExitStatus.trouble
         }
         let words = Array(arguments.dropFirst())
-        // A reader that closes its end early is told by write's error instead.
+        // A reader that closes its end early, and a limit on the size of files, are told by write's error instead.
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
+        Terminal.holdClosedStreams()
         do throws(Failure) {
+            // The runtime puts this in place of bytes that it cannot read, and a file of another name would be written.
+            if words.contains(where: { $0.unicodeScalars.contains("\u{fffd}") }) {
+                throw .usage("the command line is no UTF-8", advice: "give names that are")
+            }
             let request = try Request.parse(words, reading: Self.read)
             return try run(request)
         } catch {

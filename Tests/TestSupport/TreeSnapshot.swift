@@ -108,7 +108,7 @@ extension TreeSnapshot.Entry: CustomStringConvertible {
 package struct TreeError: Error, CustomStringConvertible {
     package let description: String
 
-    fileprivate init(function: String, path: String) {
+    init(function: String, path: String) {
         let number = errno
         description = "\(function) \(path): \(unsafe String(cString: strerror(number)))"
     }

@@ -6,12 +6,13 @@ extension Host {
     /// Stores the record of what was changed on disk, or deletes it where it says nothing.
     func write(_ record: Record) throws(Failure) {
         if record.isEmpty {
-            try files.remove(HostPath.record)
+            try files.remove(HostPath.record, followsLast: false)
             return try files.removeEmptyFolder(RecordFolder.path)
         }
         for folder in HostPath.folders(above: HostPath.record) { try files.makeFolder(folder, mode: 0o755) }
-        // Readable for root alone: it holds lines of ecs.config, which may hold passwords.
-        try files.write(FileContents(text: record.text, mode: 0o600), to: HostPath.record)
+        // Readable for root alone: it holds lines of ecs.config, which may hold passwords. Nobody has a reason to put a link
+        // in this folder.
+        try files.write(FileContents(text: record.text, mode: 0o600), to: HostPath.record, followsLast: false)
     }
 
     /// Takes away what a run that was killed may have left: files that it was writing, and the record's empty folder.

@@ -29,12 +29,14 @@ extension Host {
         try files.makeFolder(RecordFolder.path, mode: RecordFolder.mode)
         let text = "\(Self.bootKey)=\(try bootIdentifier)\n\(name)=\(value)\n"
         // Not synced: after a crash of the machine the boot is another, and the record void.
-        try files.write(FileContents(text: text, mode: 0o644), to: Self.record, isSynced: false)
+        // Nobody has a reason to put a link in this folder.
+        try files.write(
+            FileContents(text: text, mode: 0o644), to: Self.record, isSynced: false, followsLast: false)
     }
 
     /// Removes the record. Called after the parameter has its earlier value again.
     package func forgetEarlierValues() throws(Failure) {
-        try files.remove(Self.record, isSynced: false)
+        try files.remove(Self.record, isSynced: false, followsLast: false)
         try files.removeEmptyFolder(RecordFolder.path)
     }
 }

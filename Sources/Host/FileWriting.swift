@@ -61,6 +61,8 @@ extension FileTree {
             defer { close(earlier) }
             mode = try keepOwner(of: earlier, on: file, old.path)
             try ExtendedAttributes.copy(from: earlier, to: file, path: old.path)
+        } else if errno == ELOOP {
+            throw .system("cannot replace a link", source: old.path, errno: errno, advice: "remove it")
         } else if errno != ENOENT {
             throw .system("cannot read", source: old.path, errno: errno)
         }
@@ -117,8 +119,11 @@ extension FileTree {
 
     /// Removes a file, at the end of all links, and what an interrupted write left beside it; none there is no failure.
     /// The corresponding C function is `unlinkat`.
-    package func remove(_ path: String, isSynced: Bool = true) throws(Failure) {
-        guard let location = try locate(path) else { return }
+    ///
+    /// - Parameter followsLast: false where a symbolic link at the end is removed itself, as somebody else may have planted
+    ///   it.
+    package func remove(_ path: String, isSynced: Bool = true, followsLast: Bool = true) throws(Failure) {
+        guard let location = try locate(path, followsLast: followsLast) else { return }
         _ = unsafe unlinkat(location.folder, location.name + Self.temporarySuffix, 0)
         if unsafe unlinkat(location.folder, location.name, 0) != 0 {
             if errno == ENOENT || errno == ENOTDIR { return }

@@ -277,5 +277,39 @@ extension Live {
                 }
             try lab.host.require(["sh", "-c", "mkdir -p \(folder) && \(script)"])
         }
+
+        @Test("links, pipes and folders in place of what only this program writes: refused or replaced, never followed")
+        func plantedRecords() throws {
+            let lab = try Laboratory.Bare()
+            let files = [
+                "/var/lib/ecs-netsetup/record", "/var/lib/ecs-netsetup/earlier-values", "/run/ecs-netsetup.lock",
+            ]
+            let traps = ["ln -s /run/out/shadow", "ln -s /run/out/new", "ln /run/out/shadow", "mkfifo", "mkdir"]
+            let outside = "cd /run/out && ls && cat shadow"
+            try lab.host.require(["sh", "-c", "mkdir /run/out && echo secret > /run/out/shadow"])
+            var (tried, refused) = (0, 0)
+            for file in files {
+                for trap in traps where !(trap.hasPrefix("ln /") && file.hasPrefix("/var")) {
+                    let folder = String(file.prefix(upTo: file.lastIndex(of: "/") ?? file.endIndex))
+                    try lab.host.require(["sh", "-c", "mkdir -p \(folder) && rm -rf \(file) && \(trap) \(file)"])
+                    let result = try lab.netsetup(Self.apply + ["nftables"])
+                    let removed = try lab.netsetup(["remove"])
+                    let comment: Comment = "\(trap) \(file)"
+                    tried += 1
+                    #expect([0, 2].contains(result.status), "\(comment): \(result.status) \(result.errors)")
+                    #expect([0, 2].contains(removed.status), "\(comment): \(removed.status) \(removed.errors)")
+                    if result.status == 2 {
+                        refused += 1
+                        #expect(result.errors.contains(file), "\(comment): \(result.errors)")
+                    }
+                    #expect(try lab.host.require(["sh", "-c", outside]) == "shadow\nsecret\n", comment)
+                    #expect(try lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0", comment)
+                    try lab.host.require(["rm", "-rf", file])
+                    try lab.requireNetsetup(Self.apply + ["nftables"])
+                    try lab.requireNetsetup(["remove"])
+                }
+            }
+            print("hostile records: \(tried) cases tried, \(refused) refused")
+        }
     }
 }

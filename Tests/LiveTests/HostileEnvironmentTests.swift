@@ -110,7 +110,7 @@ extension Live {
                 input: "*nat\nCOMMIT\n")
             #expect(result.status == 2, "\(result.errors)")
             #expect(
-                result.errors.contains("cannot read standard input: malloc: cannot allocate memory"), "\(result.errors)"
+                result.errors.contains("cannot read standard input: mmap: cannot allocate memory"), "\(result.errors)"
             )
         }
 

@@ -152,14 +152,25 @@ package final class Service: Sendable {
             if connection < 0 { continue }
             defer { close(connection) }
             counter.value.add(1, ordering: .relaxed)
-            var waiting = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
-            guard unsafe poll(&waiting, 1, 1000) == 1 else { continue }
-            var request = [UInt8](repeating: 0, count: 2048)
-            let count = unsafe read(connection, &request, request.count)
-            guard count > 0 else { continue }
+            let request = read(connection)
+            guard !request.isEmpty else { continue }
             // GET, the path, HTTP/1.1
-            let words = String(decoding: request.prefix(count), as: UTF8.self).split(separator: " ")
+            let words = String(decoding: request, as: UTF8.self).split(separator: " ")
             answer.send(to: connection, request: words.prefix(2).joined(separator: " "))
         }
+    }
+
+    /// Reads a request to the empty line at its end: a connection closed before its client has written all is reset, and
+    /// the client may lose the answer.
+    private static func read(_ connection: CInt) -> [UInt8] {
+        var request: [UInt8] = []
+        var waiting = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+        while request.suffix(4) != Array("\r\n\r\n".utf8)[...], unsafe poll(&waiting, 1, 1000) == 1 {
+            var chunk = [UInt8](repeating: 0, count: 2048)
+            let count = unsafe Glibc.read(connection, &chunk, chunk.count)
+            guard count > 0 else { break }
+            request += chunk.prefix(count)
+        }
+        return request
     }
 }

@@ -41,8 +41,9 @@ RELEASE := -c release --static-swift-stdlib --disable-local-rpath \
 # Tests that take minutes each, and need more of the machine than the others.
 HEAVY := PackagingTests DockerTests BootTests FleetTests
 
-# How long each parser is fuzzed, in seconds.
-FUZZ_SECONDS ?= 60
+# How long each parser is fuzzed, in seconds. The usual time writes docs/reliability.md.
+USUAL_FUZZ_SECONDS := 60
+FUZZ_SECONDS ?= $(USUAL_FUZZ_SECONDS)
 
 # Of how many faults one is tried; all of them, 1, write docs/reliability.md.
 FAULTS ?= 1
@@ -51,7 +52,7 @@ FAULTS ?= 1
 .PHONY: install-unit deb rpm dist test-packaging packaging-packages packaging-test-packages
 .PHONY: test-docker test-boot test-boot-qemu guest guest-packages
 .PHONY: test-fleet fleet-tools root
-.PHONY: test-faults
+.PHONY: test-faults test-hostile
 
 build: build-packages $(STATIC)/libstdc++.a $(FLOOR)
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -118,6 +119,19 @@ test-faults: root build test-packages
 	$(SWIFT) build --product faults
 	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(BUILD)/debug/faults $(FAULTS)
 
+# The suites of hostile folders, answers and environments alone, which are part of `make test` as well. Needs root.
+NOTES := $(CURDIR)/$(BUILD)/notes
+test-hostile: root build test-packages
+	@rm -f $(NOTES)
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) ECS_NETSETUP_NOTES=$(NOTES) $(SWIFT) test --filter Hostile
+	$(call publish,hostileInput)
+
+# Puts what a run noted into docs/reliability.md.
+define publish
+	$(SWIFT) build --product publish
+	$(BUILD)/debug/publish $(1) $(NOTES)
+endef
+
 # Writes docs/benchmarks.md. Needs root and a quiet machine.
 bench: build test-packages
 	$(SWIFT) build -c release --product bench
@@ -128,7 +142,10 @@ bench: build test-packages
 fuzz: build-packages
 	ECS_NETSETUP_FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ) --product fuzz -Xswiftc -sanitize=fuzzer \
 		-Xswiftc -enable-testing -Xswiftc -Xclang-linker -Xswiftc -fuse-ld=lld
-	@FUZZ_TARGET=list $(FUZZ)/release/fuzz | xargs -P "$$(nproc)" -I{} Tests/Fuzz/run {} $(FUZZ) $(FUZZ_SECONDS)
+	@rm -f $(NOTES)
+	@FUZZ_TARGET=list $(FUZZ)/release/fuzz | ECS_NETSETUP_NOTES=$(NOTES) xargs -P "$$(nproc)" -I{} \
+		Tests/Fuzz/run {} $(FUZZ) $(FUZZ_SECONDS)
+	$(if $(filter $(USUAL_FUZZ_SECONDS),$(FUZZ_SECONDS)),$(call publish,hostileTexts))
 
 try: build test-packages
 	$(SWIFT) build --product try

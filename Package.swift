@@ -57,8 +57,12 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(name: "bench", dependencies: ["Laboratory"], path: "Tests/Bench", swiftSettings: strict),
         .executableTarget(
-            name: "faults", dependencies: ["Laboratory", "TestSupport", "CTracing"], path: "Tests/Faults",
-            swiftSettings: strict),
+            name: "faults", dependencies: ["Laboratory", "Reliability", "TestSupport", "CTracing"],
+            path: "Tests/Faults", swiftSettings: strict),
+        // The page that says what held, and a program that puts into it what test suites noted.
+        .target(name: "Reliability", path: "Tests/Reliability", swiftSettings: strict),
+        .executableTarget(
+            name: "publish", dependencies: ["Reliability"], path: "Tests/Publish", swiftSettings: strict),
 
         .target(
             name: "TestSupport", dependencies: ["Planning", "Host", "Model"], path: "Tests/TestSupport",
@@ -79,7 +83,8 @@ let package = Package(
         .testTarget(
             name: "CommandLineToolTests",
             dependencies: [
-                "TestSupport", "Laboratory", "CommandLineTool", "Engine", "Captures", "Planning", "Model",
+                "TestSupport", "Laboratory", "Reliability", "CommandLineTool", "Engine", "Captures", "Planning",
+                "Model",
             ]),
         .testTarget(
             name: "ImageTests", dependencies: ["Laboratory", "TestSupport"], exclude: ["Golden"]),

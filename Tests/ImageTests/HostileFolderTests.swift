@@ -70,8 +70,11 @@ struct HostileFolderTests {
             }
         }
         #expect(seen.count >= 10, "\(seen)")
-        print("hostile folders: \(seen.count) files, \(tried) cases tried, \(done) done, \(tried - done) refused")
-        if !knowsImmutable { print("hostile folders: immutable files not tried: this file system has none") }
+        TriedCases.note(
+            "\(traps.count) traps at each of \(seen.count) files that are written, at their temporary names and folders",
+            tried)
+        print("\(done) of them done, \(tried - done) refused")
+        if !knowsImmutable { print("immutable files not tried: this file system has none") }
     }
 
     /// Without /etc, it is no image of a host.

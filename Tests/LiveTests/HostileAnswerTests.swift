@@ -1,4 +1,5 @@
 import Laboratory
+import TestSupport
 import Testing
 
 extension Live {
@@ -62,7 +63,7 @@ extension Live {
                 #expect(docker.connections > 0, "nobody asked Docker")
                 #expect(try lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
             }
-            print("hostile answers: \(Self.answers.count) answers, \(Self.answers.count * 4) cases tried")
+            TriedCases.note("answers of the agent and of Docker that are none", Self.answers.count * 4)
         }
     }
 }

@@ -64,7 +64,7 @@ extension Live {
                 #expect(taken.isEmpty, "\(closing): \(taken)")
                 #expect(calls.contains(where: isWritable), "strace saw nothing")
             }
-            print("hostile streams, \(backend.rawValue): 7 cases tried")
+            TriedCases.note("standard streams closed at start, \(backend.rawValue)", 7)
         }
 
         /// What prlimit(1) takes.
@@ -86,20 +86,23 @@ extension Live {
                     #expect(result.errors.contains("ecs-netsetup: cannot "), "\(limit): \(result.errors)")
                 }
             }
-            print("hostile limits, \(backend.rawValue): \(Self.limits.count) cases tried, \(succeeded) done")
+            TriedCases.note(
+                "limits on stack, memory, open files, file sizes and more, \(backend.rawValue)", Self.limits.count)
+            print("\(succeeded) of them done")
         }
 
         @Test("limits too low for the loader or the runtime: whatever ends it, the host is safe")
         func lowestLimits() throws {
             let lab = try Laboratory.Bare()
-            for limit in [4, 16, 32, 64].map({ "--stack=\($0 << 10)" })
-                + [1, 4, 6, 8, 9, 10].map({ "--as=\($0 << 20)" })
-            {
+            let limits =
+                [4, 16, 32, 64].map { "--stack=\($0 << 10)" } + [1, 4, 6, 8, 9, 10].map { "--as=\($0 << 20)" }
+            for limit in limits {
                 try expectManners(
                     lab, ["prlimit", limit, Tool.path] + Self.apply + ["iptables"], .iptables,
                     // env's and timeout's own failures, the loader's 127, and SIGSEGV, SIGILL, SIGTRAP, SIGABRT, SIGKILL.
                     statuses: [0, 2, 126, 127, 132, 133, 134, 137, 139], "\(limit)")
             }
+            TriedCases.note("limits too low for the loader or the runtime", limits.count)
         }
 
         @Test("captured rules from a pipe where there is no memory for them: status 2, no crash")
@@ -137,7 +140,7 @@ extension Live {
                     "iptables"
                 ])
             #expect(try lab.host.execute(["sh", "-c", "test -e /run/$(printf '\\377')"]).status == 0)
-            print("hostile lock files: \(files.count + 1) cases tried")
+            TriedCases.note("an odd `XTABLES_LOCKFILE`", files.count + 1)
         }
 
         @Test("odd variables change nothing", arguments: Backend.allCases)
@@ -157,7 +160,7 @@ extension Live {
                 let result = try expectManners(lab, program + words, backend, statuses: [0], "\(program)")
                 #expect(result.output == plain.output, "\(program)")
             }
-            print("hostile variables, \(backend.rawValue): \(programs.count) cases tried")
+            TriedCases.note("odd variables, among them `LD_*`, \(backend.rawValue)", programs.count)
         }
 
         @Test("an output that nobody reads or that is full: status 2, and apply did what it should")
@@ -174,6 +177,7 @@ extension Live {
                     try lab.requireNetsetup(["remove"])
                 }
             }
+            TriedCases.note("an output that nobody reads or that is full", 4)
         }
 
         @Test("names that are no UTF-8 are refused and nothing is written under another name")
@@ -191,6 +195,7 @@ extension Live {
             #expect(linked.status == 2 && linked.errors.contains("/etc/ecs/ecs.config"), "\(linked.errors)")
             #expect(try lab.host.require(["ls", "/run/o"]) == "")
             #expect(try lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
+            TriedCases.note("names that are no UTF-8", 2)
         }
 
         /// Signals that end a program, at times that a seed gives.
@@ -231,7 +236,8 @@ extension Live {
             }
             #expect(try read() == before)
             #expect(ended > 20, "too few were ended before they were done")
-            print("hostile signals: 200 cases tried, \(ended) ended by the signal")
+            TriedCases.note("SIGTERM, SIGINT and SIGHUP at random times", 200)
+            print("\(ended) of them ended by the signal")
         }
 
         /// A folder that is written, and what is mounted on it.
@@ -264,7 +270,8 @@ extension Live {
                 }
             }
             #expect(refused >= folders.count, "the file systems keep nothing from being written")
-            print("hostile file systems, \(backend.rawValue): \(tried) cases tried, \(refused) refused")
+            TriedCases.note("full, inode-less and read-only file systems on each folder, \(backend.rawValue)", tried)
+            print("\(refused) of them refused")
         }
 
         private static func mount(_ kind: String, on folder: String, _ lab: Laboratory.Bare) throws {
@@ -309,7 +316,8 @@ extension Live {
                     try lab.requireNetsetup(["remove"])
                 }
             }
-            print("hostile records: \(tried) cases tried, \(refused) refused")
+            TriedCases.note("links, pipes and folders in place of the program's own records and lock", tried)
+            print("\(refused) of them refused")
         }
     }
 }

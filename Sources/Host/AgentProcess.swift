@@ -16,10 +16,12 @@ extension Host {
         for port in ports {
             let sockets = tables.flatMap { ListeningSockets.inodes(port: port, in: $0) }
             if sockets.isEmpty { continue }
-            guard let process = process(holding: sockets) else {
-                return .unknown("the process that listens on port \(port) was not found among those under /proc")
+            switch process(holding: sockets) {
+            case .found(let process):
+                return startOf(process).map(AgentStart.at) ?? .unknown("/proc/\(process)/stat cannot be read")
+            case .notFound(let why):
+                return .unknown("the process that listens on port \(port) was not found among those under /proc\(why)")
             }
-            return startOf(process).map(AgentStart.at) ?? .unknown("/proc/\(process)/stat cannot be read")
         }
         return .notListening
     }
@@ -29,17 +31,28 @@ extension Host {
         do throws(Failure) { return try files.head(path, most: 1 << 18) } catch { return nil }
     }
 
-    /// The process that has one of these sockets open; nil where it is not found in time or may not be looked at.
-    private func process(holding inodes: [String]) -> Int? {
+    private enum Search {
+        case found(Int)
+        /// With what kept it from being found, as the end of a sentence; empty where nothing did.
+        case notFound(String)
+    }
+
+    /// The process that has one of these sockets open.
+    private func process(holding inodes: [String]) -> Search {
         let limit = Deadline(milliseconds: Self.patience)
         let wanted = Set(inodes.map { "socket:[\($0)]" })
         let all = names("/proc").compactMap { Int($0) }
         let named = Set(all.filter { name(of: $0) == Self.agentName })
+        var isDenied = false
         for process in named.sorted() + all.filter({ !named.contains($0) }).sorted() {
-            if limit.hasPassed { return nil }
-            if holds(process, wanted) { return process }
+            if limit.hasPassed { return .notFound(" within \(Self.patience) ms") }
+            switch holds(process, wanted) {
+            case true?: return .found(process)
+            case false?: continue
+            case nil: isDenied = true
+            }
         }
-        return nil
+        return .notFound(isDenied ? ", some of which may be looked at only with the capability CAP_SYS_PTRACE" : "")
     }
 
     private func names(_ folder: String) -> [String] {
@@ -50,19 +63,25 @@ extension Host {
         do throws(Failure) { return try files.read("/proc/\(process)/comm")?.text.trimmedLine } catch { return nil }
     }
 
-    /// Whether a process has a file open that is called so. The corresponding C function is `readlinkat`.
-    private func holds(_ process: Int, _ wanted: Set<String>) -> Bool {
+    /// Whether a process has a file open that is called so; nil where its files may not be looked at, which the kernel
+    /// lets nobody do to a process with more capabilities (ptrace(2), "Ptrace access mode checking"). The corresponding C
+    /// function is `readlinkat`.
+    private func holds(_ process: Int, _ wanted: Set<String>) -> Bool? {
         let path = "/proc/\(process)/fd"
         let folder = unsafe open(self.path(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if folder < 0 { return false }
+        if folder < 0 { return Self.isDenied ? nil : false }
         defer { close(folder) }
         var buffer = [CChar](repeating: 0, count: 64)
-        return names(path).contains { name in
+        for name in names(path) {
             let count = unsafe readlinkat(folder, name, &buffer, buffer.count)
-            return wanted.contains(
-                String(decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self))
+            if count < 0, Self.isDenied { return nil }
+            let target = String(decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            if wanted.contains(target) { return true }
         }
+        return false
     }
+
+    private static var isDenied: Bool { errno == EACCES || errno == EPERM }
 
     /// When a process started: proc_pid_stat(5), field 22, in clock ticks since the kernel started.
     private func startOf(_ process: Int) -> UnixTime? {

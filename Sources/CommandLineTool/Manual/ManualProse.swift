@@ -271,6 +271,11 @@ enum ManualEnd {
         and with the legacy interface
         .Dv CAP_NET_RAW .
         Reading them needs the same.
+        To tell whether the agent has read its configuration,
+        .Cm verify
+        looks for its process, and needs
+        .Dv CAP_SYS_PTRACE
+        for that.
         Files are replaced whole or not at all, and keep their owner, mode and attributes.
         .Pp
         No shell is run, nor

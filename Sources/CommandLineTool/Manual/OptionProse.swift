@@ -120,7 +120,9 @@ enum OptionProse {
         Also prove it by packets, sent as a container would send them from short\-lived network namespaces that are
         joined to the covered bridges.
         Needs
-        .Dv CAP_SYS_ADMIN .
+        .Dv CAP_SYS_ADMIN
+        and
+        .Dv CAP_NET_RAW .
         """#,
         "probe-timeout": #"""
         How long the probe waits for what becomes of a packet.

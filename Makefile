@@ -159,10 +159,14 @@ man: build-packages
 
 SHARE = $(DESTDIR)$(PREFIX)/share
 
+# What the program's own texts point to.
+GUIDES := README.md SECURITY.md $(wildcard docs/*.md docs/*.json docs/decisions/*.md)
+
 install:
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/ecs-netsetup
 	install -D -m 644 man/ecs-netsetup.8 $(SHARE)/man/man8/ecs-netsetup.8
 	install -D -m 644 man/ecs-netsetup.conf.5 $(SHARE)/man/man5/ecs-netsetup.conf.5
+	for guide in $(GUIDES); do install -D -m 644 $$guide $(SHARE)/doc/ecs-netsetup/$$guide || exit 1; done
 	$(call print,completion bash,$(SHARE)/bash-completion/completions/ecs-netsetup)
 	$(call print,completion zsh,$(SHARE)/zsh/site-functions/_ecs-netsetup)
 	$(call print,completion fish,$(SHARE)/fish/vendor_completions.d/ecs-netsetup.fish)
@@ -193,7 +197,7 @@ AGAIN := $(BUILD)/again/in-a-folder-of-another-length
 test-packaging: root test-packages packaging-test-packages $(ROOTS)/debian/etc/os-release deb rpm dist
 	rm -rf $(BUILD)/again
 	mkdir -p $(AGAIN)
-	cp -r Makefile Package.swift LICENSE CHANGELOG.md Sources Tests packaging man $(AGAIN)
+	cp -r Makefile Package.swift *.md LICENSE Sources Tests docs packaging man $(AGAIN)
 	umask 077 && $(MAKE) -C $(AGAIN) deb rpm dist
 	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) ECS_NETSETUP_AGAIN=$(CURDIR)/$(AGAIN) $(SWIFT) test --filter PackagingTests
 

@@ -48,11 +48,14 @@ FUZZ_SECONDS ?= $(USUAL_FUZZ_SECONDS)
 # Of how many faults one is tried; all of them, 1, write docs/reliability.md.
 FAULTS ?= 1
 
+# By how much the storm is shortened; the whole of it, 1, writes docs/reliability.md.
+STORM ?= 1
+
 .PHONY: build test check bench fuzz try man install clean build-packages test-packages consumers
 .PHONY: install-unit deb rpm dist test-packaging packaging-packages packaging-test-packages
 .PHONY: test-docker test-boot test-boot-qemu guest guest-packages
 .PHONY: test-fleet fleet-tools root
-.PHONY: test-faults test-hostile
+.PHONY: test-faults test-hostile test-storm
 
 build: build-packages $(STATIC)/libstdc++.a $(FLOOR)
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -118,6 +121,11 @@ test-fleet: root build deb test-packages fleet-tools $(GUEST)/systemd
 test-faults: root build test-packages
 	$(SWIFT) build --product faults
 	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(BUILD)/debug/faults $(FAULTS)
+
+# Others write while apply runs, and packets are sent while rules change. Needs root.
+test-storm: root build test-packages
+	$(SWIFT) build --product storm
+	ECS_NETSETUP=$(CURDIR)/$(PROGRAM) $(BUILD)/debug/storm $(STORM)
 
 # The suites of hostile folders, answers and environments alone, which are part of `make test` as well. Needs root.
 NOTES := $(CURDIR)/$(BUILD)/notes

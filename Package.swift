@@ -59,6 +59,8 @@ let package = Package(
         .executableTarget(
             name: "faults", dependencies: ["Laboratory", "Reliability", "TestSupport", "CTracing"],
             path: "Tests/Faults", swiftSettings: strict),
+        .executableTarget(
+            name: "storm", dependencies: ["Laboratory", "Reliability"], path: "Tests/Storm", swiftSettings: strict),
         // The page that says what held, and a program that puts into it what test suites noted.
         .target(name: "Reliability", path: "Tests/Reliability", swiftSettings: strict),
         .executableTarget(

@@ -19,7 +19,7 @@ enum Terminal {
     private static func writeAll(_ text: String, to file: CInt) -> Bool {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
-            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
+            let count = SystemCall.write(rest, to: file)
             if count > 0 {
                 rest = rest.dropFirst(count)
             } else if errno != EINTR {
@@ -34,7 +34,7 @@ enum Terminal {
     static func holdClosedStreams() {
         for stream in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(stream, F_GETFD) < 0 {
             // The lowest free number is this one.
-            _ = unsafe open("/", FileTree.pathOnly | O_CLOEXEC)
+            _ = SystemCall.open("/", FileTree.pathOnly | O_CLOEXEC)
         }
     }
 
@@ -45,21 +45,18 @@ enum Terminal {
         case .always: true
         case .never: false
         case .auto:
-            isatty(STDOUT_FILENO) == 1 && (variable("NO_COLOR") ?? "").isEmpty && variable("TERM") != "dumb"
+            isatty(STDOUT_FILENO) == 1 && (EnvironmentVariable.text("NO_COLOR") ?? "").isEmpty
+                && EnvironmentVariable.text("TERM") != "dumb"
         }
     }
 
     /// Whether more than ASCII may be drawn: the locale's encoding is UTF-8 (locale(7): the first of these variables that
     /// is set counts), and the terminal is not dumb.
     static var usesUnicode: Bool {
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap(variable).first { !$0.isEmpty } ?? ""
+        let locale =
+            ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap(EnvironmentVariable.text).first { !$0.isEmpty } ?? ""
         let encoding = locale.lowercased()
-        return variable("TERM") != "dumb" && (encoding.contains("utf-8") || encoding.contains("utf8"))
-    }
-
-    private static func variable(_ name: String) -> String? {
-        guard let value = unsafe getenv(name) else { return nil }
-        return unsafe String(cString: value)
+        return EnvironmentVariable.text("TERM") != "dumb" && (encoding.contains("utf-8") || encoding.contains("utf8"))
     }
 }
 

@@ -70,11 +70,9 @@ package struct Tool {
     /// - Parameter isOffline: whether the machine's own root folder counts as an image too: files only.
     private static func host(_ root: String?, isOffline: Bool = false) throws(Failure) -> Host {
         guard let root else { return Host() }
-        guard let path = unsafe realpath(root, nil) else {
+        guard let absolute = SystemCall.realPath(root) else {
             throw .system("cannot open the root folder", source: root, errno: errno)
         }
-        defer { unsafe free(path) }
-        let absolute = unsafe String(cString: path)
         // In a chroot, and where the image of a container is built, the kernel is not that of the host to be.
         if absolute == "/", !isOffline, try Host.seesBootedRoot { return Host() }
         return Host(root: absolute, isImage: true)
@@ -90,11 +88,10 @@ package struct Tool {
     /// A path that does not depend on the working folder.
     private static func absolute(_ path: String) throws(Failure) -> String {
         if path.hasPrefix("/") { return path }
-        guard let folder = unsafe getcwd(nil, 0) else {
+        guard let folder = SystemCall.workingFolder() else {
             throw .system("cannot tell the working folder", source: "getcwd", errno: errno)
         }
-        defer { unsafe free(folder) }
-        return unsafe String(cString: folder) + "/" + path
+        return folder + "/" + path
     }
 
     private func run(_ command: Command, _ request: Request, _ engine: Engine) throws(Failure) -> CInt {

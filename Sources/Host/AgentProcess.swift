@@ -68,15 +68,15 @@ extension Host {
     /// function is `readlinkat`.
     private func holds(_ process: Int, _ wanted: Set<String>) -> Bool? {
         let path = "/proc/\(process)/fd"
-        let folder = unsafe open(self.path(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let folder = SystemCall.open(self.path(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if folder < 0 { return Self.isDenied ? nil : false }
         defer { close(folder) }
-        var buffer = [CChar](repeating: 0, count: 64)
         for name in names(path) {
-            let count = unsafe readlinkat(folder, name, &buffer, buffer.count)
-            if count < 0, Self.isDenied { return nil }
-            let target = String(decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            if wanted.contains(target) { return true }
+            guard let target = SystemCall.linkTarget(of: name, in: folder, most: 64) else {
+                if Self.isDenied { return nil }
+                continue
+            }
+            if wanted.contains(String(decoding: target, as: UTF8.self)) { return true }
         }
         return false
     }
@@ -103,8 +103,7 @@ extension Host {
     }
 
     private static func nanoseconds(of clock: clockid_t) -> Int {
-        var time = timespec()
-        _ = unsafe clock_gettime(clock, &time)
+        let time = SystemCall.time(of: clock)
         return time.tv_sec * 1_000_000_000 + time.tv_nsec
     }
 }

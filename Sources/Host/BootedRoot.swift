@@ -25,8 +25,7 @@ extension Host {
 
     /// What makes a folder itself and no other; nil where it cannot be looked at.
     private static func identity(of folder: String) -> [UInt64]? {
-        var status = stat()
-        guard unsafe stat(folder, &status) == 0 else { return nil }
+        guard let status = SystemCall.status(of: folder) else { return nil }
         return [UInt64(status.st_dev), UInt64(status.st_ino)]
     }
 }

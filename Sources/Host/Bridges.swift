@@ -20,14 +20,14 @@ extension Host {
 
     private static func dump(_ connection: CInt) throws(Failure) -> LinkDump {
         let request = LinkDump.request
-        guard unsafe send(connection, request, request.count, 0) == request.count else {
+        guard SystemCall.send(request, to: connection) == request.count else {
             throw cannotList("send", errno)
         }
         var dump = LinkDump()
         // The kernel sends no more than 32 KiB at once (`netlink_dump`, net/netlink/af_netlink.c).
         var buffer = [UInt8](repeating: 0, count: 65536)
         while !dump.isDone {
-            let count = unsafe recv(connection, &buffer, buffer.count, 0)
+            let count = SystemCall.receive(from: connection, into: &buffer)
             if count < 0, errno == EINTR { continue }
             if count <= 0 { throw cannotList("recv", errno) }
             dump.take(Array(buffer.prefix(count)))
@@ -132,6 +132,7 @@ struct LinkDump {
     }
 
     private static func append(_ number: some FixedWidthInteger, to message: inout [UInt8]) {
-        unsafe withUnsafeBytes(of: number) { unsafe message.append(contentsOf: $0) }
+        let bytes = (0..<number.bitWidth / 8).map { UInt8(truncatingIfNeeded: number.littleEndian >> ($0 * 8)) }
+        message += bytes
     }
 }

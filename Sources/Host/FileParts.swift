@@ -15,8 +15,7 @@ extension FileTree {
     package func tail(_ path: String, most: Int) throws(Failure) -> (bytes: [UInt8], isCut: Bool)? {
         guard let file = try openPart(path) else { return nil }
         defer { close(file) }
-        var status = stat()
-        guard unsafe fstat(file, &status) == 0 else {
+        guard let status = SystemCall.status(of: file) else {
             throw .system("cannot read", source: shown(path), errno: errno)
         }
         guard status.st_mode & S_IFMT == S_IFREG else { return nil }
@@ -31,8 +30,7 @@ extension FileTree {
     /// The corresponding C function is `fstatat`.
     package func modified(_ path: String) throws(Failure) -> (time: UnixTime, isRegular: Bool)? {
         guard let location = try locate(path) else { return nil }
-        var status = stat()
-        if unsafe fstatat(location.folder, location.name, &status, 0) != 0 {
+        guard let status = SystemCall.status(of: location.name, in: location.folder, 0) else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
             throw .system("cannot look at", source: location.path, errno: errno)
         }
@@ -44,7 +42,7 @@ extension FileTree {
 
     private func openPart(_ path: String) throws(Failure) -> CInt? {
         guard let location = try locate(path) else { return nil }
-        let file = unsafe openat(location.folder, location.name, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        let file = SystemCall.open(location.name, in: location.folder, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         if file >= 0 { return file }
         if errno == ENOENT || errno == ENOTDIR { return nil }
         throw .system("cannot read", source: location.path, errno: errno, advice: errno == EACCES ? "run as root" : nil)
@@ -54,7 +52,7 @@ extension FileTree {
         var contents: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while contents.count < most {
-            let count = unsafe Glibc.read(file, &chunk, min(chunk.count, most - contents.count))
+            let count = SystemCall.read(file, into: &chunk, most: most - contents.count)
             if count == 0 { break }
             if count > 0 {
                 contents += chunk.prefix(count)

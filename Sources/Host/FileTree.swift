@@ -35,7 +35,7 @@ package struct FileTree: Sendable {
             let parts = Self.components(path)
             guard let name = parts.first, name != ".." else { return try locateInTree(path, followsLast) }
             let parent = "/" + parts.dropFirst().reversed().joined(separator: "/")
-            let folder = unsafe open(parent, Self.pathOnly | O_DIRECTORY | O_CLOEXEC)
+            let folder = SystemCall.open(parent, Self.pathOnly | O_DIRECTORY | O_CLOEXEC)
             if folder < 0 {
                 if errno == ENOENT || errno == ENOTDIR { return nil }
                 throw .system("cannot open a folder of", source: path, errno: errno)
@@ -48,7 +48,7 @@ package struct FileTree: Sendable {
     }
 
     private func locateInTree(_ path: String, _ followsLast: Bool) throws(Failure) -> Location? {
-        let top = unsafe open(root.isEmpty ? "/" : root, Self.pathOnly | O_DIRECTORY | O_CLOEXEC)
+        let top = SystemCall.open(root.isEmpty ? "/" : root, Self.pathOnly | O_DIRECTORY | O_CLOEXEC)
         if top < 0 { throw .system("cannot open the root folder", source: root.isEmpty ? "/" : root, errno: errno) }
         var folders = [top]
         defer { folders.forEach { close($0) } }
@@ -71,7 +71,7 @@ package struct FileTree: Sendable {
                 continue
             }
             if rest.isEmpty { return Location(folder: folders.removeLast(), name: name, path: shown(path)) }
-            let next = unsafe openat(folder, name, Self.pathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            let next = SystemCall.open(name, in: folder, Self.pathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             if next < 0 {
                 if errno == ENOENT || errno == ENOTDIR { return nil }
                 throw .system("cannot open a folder of", source: shown(path), errno: errno)
@@ -89,13 +89,10 @@ package struct FileTree: Sendable {
 
     /// Where a symbolic link leads; nil where there is none. The corresponding C function is `readlinkat`.
     private static func target(of name: String, in folder: CInt, _ path: String) throws(Failure) -> String? {
-        var buffer = [CChar](repeating: 0, count: longestTarget)
-        let count = unsafe readlinkat(folder, name, &buffer, buffer.count)
-        if count < 0 {
+        guard let bytes = SystemCall.linkTarget(of: name, in: folder, most: longestTarget) else {
             if errno == EINVAL || errno == ENOENT || errno == ENOTDIR { return nil }
             throw .system("cannot follow", source: path, errno: errno)
         }
-        let bytes = buffer.prefix(count).map { UInt8(bitPattern: $0) }
         // Repaired, it would be another name, and another file would be written.
         guard let target = String(validating: bytes, as: UTF8.self) else {
             throw .system(
@@ -126,15 +123,14 @@ extension FileTree {
     package func read(_ path: String, limit: Int = largestFile) throws(Failure) -> FileContents? {
         guard let location = try locate(path) else { return nil }
         // Not to hang on a pipe that somebody put there.
-        let file = unsafe openat(location.folder, location.name, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        let file = SystemCall.open(location.name, in: location.folder, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         if file < 0 {
             if errno == ENOENT || errno == ENOTDIR { return nil }
             throw .system(
                 "cannot read", source: location.path, errno: errno, advice: errno == EACCES ? "run as root" : nil)
         }
         defer { close(file) }
-        var status = stat()
-        guard unsafe fstat(file, &status) == 0 else {
+        guard let status = SystemCall.status(of: file) else {
             throw .system("cannot read", source: location.path, errno: errno)
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
@@ -161,7 +157,7 @@ extension FileTree {
         var contents: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while true {
-            let count = unsafe Glibc.read(file, &chunk, chunk.count)
+            let count = SystemCall.read(file, into: &chunk)
             if count == 0 { return contents }
             if count > 0 {
                 contents += chunk.prefix(count)
@@ -187,8 +183,7 @@ extension FileTree {
     static func status(
         _ location: borrowing Location, flags: CInt = AT_SYMLINK_NOFOLLOW
     ) throws(Failure) -> stat? {
-        var status = stat()
-        if unsafe fstatat(location.folder, location.name, &status, flags) == 0 { return status }
+        if let status = SystemCall.status(of: location.name, in: location.folder, flags) { return status }
         // ELOOP: links that lead in a circle, with which nothing can be opened.
         if errno == ENOENT || errno == ENOTDIR || errno == ELOOP { return nil }
         throw .system(
@@ -205,7 +200,7 @@ extension FileTree {
     /// The corresponding C functions are `fdopendir` and `readdir`.
     package func list(_ path: String) throws(Failure) -> [String] {
         guard let location = try locate(path) else { return [] }
-        let file = unsafe openat(location.folder, location.name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let file = SystemCall.open(location.name, in: location.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if file < 0 {
             if errno == ENOENT || errno == ENOTDIR { return [] }
             throw .system("cannot list", source: location.path, errno: errno)

@@ -28,14 +28,14 @@ extension FileTree {
         }
         let temporary = location.name + Self.temporarySuffix
         // What an interrupted run left behind; O_EXCL below refuses what somebody else planted since.
-        _ = unsafe unlinkat(location.folder, temporary, 0)
+        _ = SystemCall.unlink(temporary, in: location.folder)
         do throws(Failure) {
             try Self.write(contents, to: temporary, beside: location, isSynced: isSynced)
-            guard unsafe renameat(location.folder, temporary, location.folder, location.name) == 0 else {
+            guard SystemCall.rename(temporary, to: location.name, in: location.folder) == 0 else {
                 throw .system("cannot replace", source: "rename \(location.path)", errno: errno)
             }
         } catch {
-            _ = unsafe unlinkat(location.folder, temporary, 0)
+            _ = SystemCall.unlink(temporary, in: location.folder)
             throw error
         }
         if isSynced { try Self.sync(folderOf: location) }
@@ -45,7 +45,7 @@ extension FileTree {
         _ contents: FileContents, to name: String, beside old: borrowing Location, isSynced: Bool
     ) throws(Failure) {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-        let file = unsafe openat(old.folder, name, flags, 0o600)
+        let file = SystemCall.open(name, in: old.folder, flags, mode: 0o600)
         if file < 0 {
             // A folder, or what somebody else put there since: the file itself is not in the way.
             let isTaken = errno == EEXIST
@@ -56,7 +56,7 @@ extension FileTree {
         defer { close(file) }
         try write(contents.bytes, to: file, path: old.path)
         var mode = contents.mode
-        let earlier = unsafe openat(old.folder, old.name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
+        let earlier = SystemCall.open(old.name, in: old.folder, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
         if earlier >= 0 {
             defer { close(earlier) }
             mode = try keepOwner(of: earlier, on: file, old.path)
@@ -74,8 +74,7 @@ extension FileTree {
     ///
     /// - Returns: the other's mode.
     private static func keepOwner(of earlier: CInt, on file: CInt, _ path: String) throws(Failure) -> UInt32 {
-        var (old, new) = (stat(), stat())
-        guard unsafe fstat(earlier, &old) == 0, unsafe fstat(file, &new) == 0 else {
+        guard let old = SystemCall.status(of: earlier), let new = SystemCall.status(of: file) else {
             throw .system("cannot read", source: path, errno: errno)
         }
         guard old.st_mode & S_IFMT == S_IFREG else {
@@ -93,7 +92,7 @@ extension FileTree {
     static func write(_ bytes: [UInt8], to file: CInt, path: String) throws(Failure) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
+            let count = SystemCall.write(rest, to: file)
             if count > 0 {
                 rest = rest.dropFirst(count)
             } else if errno != EINTR {
@@ -111,7 +110,7 @@ extension FileTree {
 
     /// Makes what was done to a folder's names last. The corresponding C function is `fsync`.
     private static func sync(folderOf location: borrowing Location) throws(Failure) {
-        let folder = unsafe openat(location.folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let folder = SystemCall.open(".", in: location.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if folder < 0 { throw .system("cannot sync the folder of", source: location.path, errno: errno) }
         defer { close(folder) }
         try sync(folder, location.path)
@@ -124,8 +123,8 @@ extension FileTree {
     ///   it.
     package func remove(_ path: String, isSynced: Bool = true, followsLast: Bool = true) throws(Failure) {
         guard let location = try locate(path, followsLast: followsLast) else { return }
-        _ = unsafe unlinkat(location.folder, location.name + Self.temporarySuffix, 0)
-        if unsafe unlinkat(location.folder, location.name, 0) != 0 {
+        _ = SystemCall.unlink(location.name + Self.temporarySuffix, in: location.folder)
+        if SystemCall.unlink(location.name, in: location.folder) != 0 {
             if errno == ENOENT || errno == ENOTDIR { return }
             throw .system("cannot remove", source: location.path, errno: errno)
         }
@@ -136,7 +135,7 @@ extension FileTree {
     /// `unlinkat`.
     package func removeLink(_ path: String) throws(Failure) {
         guard try linkTarget(path) != nil, let location = try locate(path, followsLast: false) else { return }
-        guard unsafe unlinkat(location.folder, location.name, 0) == 0 || errno == ENOENT else {
+        guard SystemCall.unlink(location.name, in: location.folder) == 0 || errno == ENOENT else {
             throw .system("cannot remove", source: location.path, errno: errno)
         }
     }
@@ -146,9 +145,9 @@ extension FileTree {
         guard let location = try locate(path) else {
             throw .system("cannot make the folder", source: shown(path), errno: ENOENT)
         }
-        if unsafe mkdirat(location.folder, location.name, mode) == 0 {
+        if SystemCall.makeFolder(location.name, in: location.folder, mode: mode) == 0 {
             // Whatever the umask is.
-            _ = unsafe fchmodat(location.folder, location.name, mode, 0)
+            _ = SystemCall.setMode(of: location.name, in: location.folder, mode)
         } else if errno != EEXIST {
             throw .system("cannot make the folder", source: location.path, errno: errno)
         }
@@ -159,7 +158,7 @@ extension FileTree {
     package func removeEmptyFolder(_ path: String) throws(Failure) {
         // Asked for first: a file system that is read-only refuses whatever there is.
         guard let location = try locate(path), try exists(path), try list(path).isEmpty else { return }
-        if unsafe unlinkat(location.folder, location.name, AT_REMOVEDIR) == 0 { return }
+        if SystemCall.unlink(location.name, in: location.folder, AT_REMOVEDIR) == 0 { return }
         // Gone or filled meanwhile, a file, or a place where something is mounted.
         if [ENOENT, ENOTEMPTY, EEXIST, ENOTDIR, EBUSY, EINVAL].contains(errno) { return }
         throw .system("cannot remove the folder", source: location.path, errno: errno)
@@ -170,9 +169,9 @@ extension FileTree {
         guard let location = try locate(path) else { return }
         let temporary = location.name + Self.temporarySuffix
         // Asked for first: a file system that is read-only refuses whatever there is.
-        var status = stat()
-        if unsafe fstatat(location.folder, temporary, &status, AT_SYMLINK_NOFOLLOW) != 0, errno == ENOENT { return }
-        if unsafe unlinkat(location.folder, temporary, 0) != 0, errno != ENOENT {
+        let isThere = SystemCall.status(of: temporary, in: location.folder, AT_SYMLINK_NOFOLLOW) != nil
+        if !isThere, errno == ENOENT { return }
+        if SystemCall.unlink(temporary, in: location.folder) != 0, errno != ENOENT {
             throw .system("cannot remove", source: location.path + Self.temporarySuffix, errno: errno)
         }
     }

@@ -4,7 +4,7 @@ import Model
 /// A program of the distribution's, run without a shell, by absolute path and with fixed arguments.
 struct HelperProgram {
     /// The first of the given paths that can be executed.
-    static func find(among paths: [String]) -> String? { paths.first { path in unsafe access(path, X_OK) == 0 } }
+    static func find(among paths: [String]) -> String? { paths.first { path in SystemCall.access(path, X_OK) == 0 } }
 
     /// How long a program may take, in milliseconds: none of those that are run waits for a service.
     private static let longest = 30_000
@@ -19,9 +19,9 @@ struct HelperProgram {
     /// - Throws: `Failure` when it cannot be run, takes too long or does not end with status 0, with what it said.
     static func run(_ words: [String]) throws(Failure) {
         let shown = words.joined(separator: " ")
-        var ends: [CInt] = [-1, -1]
-        guard unsafe pipe(&ends) == 0 else { throw .system("cannot run", source: shown, errno: errno) }
-        let (reading, writing) = (ends[0], ends[1])
+        guard let (reading, writing) = SystemCall.pipe() else {
+            throw .system("cannot run", source: shown, errno: errno)
+        }
         _ = fcntl(reading, F_SETFD, FD_CLOEXEC)
         _ = fcntl(writing, F_SETFD, FD_CLOEXEC)
         defer { close(reading) }
@@ -49,20 +49,9 @@ struct HelperProgram {
     }
 
     private static func spawn(_ words: [String], output: CInt) throws(Failure) -> pid_t {
-        var actions = unsafe posix_spawn_file_actions_t()
-        _ = unsafe posix_spawn_file_actions_init(&actions)
-        defer { _ = unsafe posix_spawn_file_actions_destroy(&actions) }
-        _ = unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-        for file in [STDOUT_FILENO, STDERR_FILENO] {
-            _ = unsafe posix_spawn_file_actions_adddup2(&actions, output, file)
-        }
-        var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
         // Nothing of the caller's environment: only where a script of the distribution's finds its commands.
-        let variables = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "SYSTEMD_PAGER="]
-        var environment = unsafe variables.map { unsafe strdup($0) } + [nil]
-        defer { unsafe (arguments + environment).forEach { unsafe free($0) } }
-        var child: pid_t = 0
-        let number = unsafe posix_spawn(&child, words[0], &actions, nil, &arguments, &environment)
+        let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "SYSTEMD_PAGER="]
+        let (child, number) = SystemCall.spawn(words[0], words, environment: environment, output: output)
         guard number == 0 else { throw .system("cannot run", source: words[0], errno: number) }
         return child
     }
@@ -75,8 +64,7 @@ struct HelperProgram {
         var bytes: [UInt8] = []
         while true {
             let hasEnded = read(file, into: &bytes)
-            var status: CInt = 0
-            let ended = unsafe waitpid(child, &status, WNOHANG)
+            let (ended, status) = SystemCall.wait(for: child, WNOHANG)
             if ended == child {
                 _ = read(file, into: &bytes)
                 return (String(decoding: bytes, as: UTF8.self), status)
@@ -93,10 +81,10 @@ struct HelperProgram {
     /// - Returns: whether nothing more will come.
     private static func read(_ file: CInt, into bytes: inout [UInt8]) -> Bool {
         var chunk = [UInt8](repeating: 0, count: 1024)
-        var polled = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
+        let polled = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
         // The end of the child is looked for in between.
-        guard unsafe poll(&polled, 1, 5) > 0 else { return false }
-        let length = unsafe Glibc.read(file, &chunk, chunk.count)
+        guard SystemCall.poll([polled], milliseconds: 5) > 0 else { return false }
+        let length = SystemCall.read(file, into: &chunk)
         if length > 0, bytes.count < mostText { bytes += chunk.prefix(length) }
         return length <= 0
     }

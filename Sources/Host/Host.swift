@@ -33,7 +33,7 @@ package struct Host: Sendable {
     /// Whether the kernel has IPv6, be it disabled on every interface or not.
     package var hasIPv6: Bool {
         // Whatever else keeps the kernel from saying so, its IPv6 is not to be left open.
-        unsafe access(path("/proc/sys/net/ipv6"), F_OK) == 0 || errno != ENOENT
+        SystemCall.access(path("/proc/sys/net/ipv6"), F_OK) == 0 || errno != ENOENT
     }
 
     /// The path of the running program. The corresponding file is `/proc/self/exe`.

@@ -9,8 +9,8 @@ package enum HostLock {
         if !host.isImage { try host.files.makeFolder("/run", mode: 0o755) }
         let file =
             host.isImage
-            ? unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            : unsafe open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0o600)
+            ? SystemCall.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            : SystemCall.open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, mode: 0o600)
         if file < 0 { throw .system("cannot open the lock", source: path, errno: errno) }
         return try FileLock.take(
             file, name: "the lock", holder: "another ecs-netsetup is at work", path: path, until: deadline)

@@ -31,12 +31,12 @@ extension Host {
             return .silence(milliseconds: milliseconds)
         }
         // A rule that rejects ends the wait too.
-        let outcome = Self.error(of: connection)
+        let outcome = SystemCall.pendingError(of: connection) ?? errno
         if outcome == ECONNREFUSED { return .refused }
         if outcome != 0 { return .failed("connect", errno: outcome) }
         // HTTP/1.0, so that the answer ends with the connection and comes in one piece.
         let request = Array("GET \(path) HTTP/1.0\r\nHost: localhost\r\n\r\n".utf8)
-        guard unsafe send(connection, request, request.count, CInt(MSG_NOSIGNAL)) == request.count else {
+        guard SystemCall.send(request, to: connection, CInt(MSG_NOSIGNAL)) == request.count else {
             return .failed("send", errno: errno)
         }
         let (answer, isAtEnd) = receive(from: connection, most: most, until: limit)
@@ -51,42 +51,14 @@ extension Host {
     private func connect(_ connection: CInt, to service: LocalService) -> CInt {
         switch service {
         case .port(let port):
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = port.bigEndian
-            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-            return connect(connection, &address)
+            return SystemCall.connect(connection, to: IPPrefix(127, 0, 0, 1), port: port) == 0 ? 0 : errno
         case .socket(let paths):
             var number = ENOENT
             for path in paths.map({ self.path($0) }) where number == ENOENT {
-                var address = sockaddr_un()
-                address.sun_family = sa_family_t(AF_UNIX)
-                let isShort = unsafe withUnsafeMutableBytes(of: &address.sun_path) { bytes in
-                    guard path.utf8.count < bytes.count else { return false }
-                    unsafe bytes.copyBytes(from: path.utf8)
-                    return true
-                }
-                number = isShort ? connect(connection, &address) : ENAMETOOLONG
+                number = SystemCall.connect(connection, to: path) == 0 ? 0 : errno
             }
             return number
         }
-    }
-
-    private func connect<Address>(_ connection: CInt, _ address: inout Address) -> CInt {
-        let length = socklen_t(MemoryLayout<Address>.size)
-        let outcome = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe Glibc.connect(connection, $0, length)
-            }
-        }
-        return outcome == 0 ? 0 : errno
-    }
-
-    /// What became of connecting. The corresponding C function is `getsockopt` with `SO_ERROR`.
-    private static func error(of connection: CInt) -> CInt {
-        var number: CInt = 0
-        var size = socklen_t(MemoryLayout<CInt>.size)
-        return unsafe getsockopt(connection, SOL_SOCKET, SO_ERROR, &number, &size) == 0 ? number : errno
     }
 
     /// - Returns: what came, and whether the service said that this is all.
@@ -94,7 +66,7 @@ extension Host {
         var answer: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while answer.count < most, wait(for: Int16(POLLIN), on: connection, until: limit) {
-            let count = unsafe recv(connection, &chunk, chunk.count, 0)
+            let count = SystemCall.receive(from: connection, into: &chunk)
             if count > 0 {
                 answer += chunk.prefix(count)
             } else if count == 0 || (errno != EINTR && errno != EAGAIN) {
@@ -105,9 +77,9 @@ extension Host {
     }
 
     private func wait(for event: Int16, on connection: CInt, until limit: Deadline) -> Bool {
-        var polled = pollfd(fd: connection, events: event, revents: 0)
+        let polled = pollfd(fd: connection, events: event, revents: 0)
         while true {
-            let count = unsafe poll(&polled, 1, CInt(limit.millisecondsLeft))
+            let count = SystemCall.poll([polled], milliseconds: CInt(limit.millisecondsLeft))
             if count > 0 { return true }
             if count == 0 || errno != EINTR { return false }
         }

@@ -24,7 +24,7 @@ package struct SysctlWriter: ~Copyable {
     package init(_ name: String, on host: Host) throws(Failure) {
         self.name = name
         path = host.path(host.sysctlFile(name))
-        file = unsafe open(path, O_WRONLY | O_CLOEXEC)
+        file = SystemCall.open(path, O_WRONLY | O_CLOEXEC)
         if file < 0 { throw .system("cannot write \(name)", source: path, errno: errno) }
     }
 

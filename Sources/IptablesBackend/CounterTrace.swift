@@ -86,9 +86,8 @@ enum TableCounters {
 
     private static func ask(_ name: TableName, _ raw: CInt, _ option: CInt, _ request: [UInt8]) -> [UInt8]? {
         var buffer = request
-        var length = socklen_t(buffer.count)
         let level = CInt(name.family == .ipv4 ? IPPROTO_IP : IPPROTO_IPV6)
-        return unsafe getsockopt(raw, level, option, &buffer, &length) == 0 ? buffer : nil
+        return SystemCall.get(option, at: level, of: raw, into: &buffer) == 0 ? buffer : nil
     }
 
     /// The built-in chains by the offset of their first entry, with the offset of their policy.

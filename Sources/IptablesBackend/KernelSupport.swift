@@ -14,8 +14,7 @@ enum KernelSupport {
         var request = Array("DNAT".utf8)
         request +=
             [UInt8](repeating: 0, count: ExtensionHeader.nameSize - request.count) + [DnatRevision.range2.rawValue]
-        var length = socklen_t(request.count)
-        let answer = unsafe getsockopt(raw, CInt(IPPROTO_IP), CInt(IPT_BASE_CTL + 3), &request, &length)
+        let answer = SystemCall.get(CInt(IPT_BASE_CTL + 3), at: CInt(IPPROTO_IP), of: raw, into: &request)
         return answer < 0 && errno == EPROTONOSUPPORT ? .ranges : .range2
     }
 
@@ -24,12 +23,9 @@ enum KernelSupport {
     /// Runs `/sbin/modprobe` with fixed arguments and waits for it.
     static func loadModule(_ family: AddressFamily) {
         let module = family == .ipv4 ? "ip_tables" : "ip6_tables"
-        let words: [String] = ["modprobe", "-q", module]
-        var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
-        defer { unsafe arguments.forEach { unsafe free($0) } }
-        var child: pid_t = 0
-        var environment: [UnsafeMutablePointer<CChar>?] = unsafe [nil]
-        guard unsafe posix_spawn(&child, "/sbin/modprobe", nil, nil, &arguments, &environment) == 0 else { return }
+        let (child, number) = SystemCall.spawn(
+            "/sbin/modprobe", ["modprobe", "-q", module], environment: [], output: nil)
+        guard number == 0 else { return }
         while waitpid(child, nil, 0) < 0, errno == EINTR {}
     }
 }

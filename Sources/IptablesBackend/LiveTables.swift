@@ -10,19 +10,14 @@ enum LiveTables {
     static func read(_ family: AddressFamily) throws(Failure) -> [String]? {
         // Of this thread, which may be in another network namespace than the process's first.
         let path = "/proc/thread-self/net/\(family == .ipv4 ? "ip" : "ip6")_tables_names"
-        guard let file = unsafe fopen(path, "re") else {
+        guard var lines = LineReader(path, longest: 64) else {
             if errno == ENOENT { return nil }
             throw .system("cannot tell which iptables tables are live", source: path, errno: errno)
         }
-        defer { unsafe fclose(file) }
         var names: [String] = []
-        var line = [CChar](repeating: 0, count: 64)
-        while unsafe fgets(&line, CInt(line.count), file) != nil {
-            let bytes = line.prefix { $0 != 0 && $0 != CChar(UInt8(ascii: "\n")) }
-            names.append(String(decoding: bytes.map { UInt8(bitPattern: $0) }, as: UTF8.self))
-        }
+        while let line = lines.next() { names.append(String(decoding: line, as: UTF8.self)) }
         // A list that is cut short would hide rules.
-        if unsafe ferror(file) != 0 {
+        if lines.hasFailed {
             throw .system("cannot tell which iptables tables are live", source: path, errno: errno)
         }
         return names

@@ -39,8 +39,7 @@ enum TableSnapshot {
         fileprivate init(_ name: TableName, _ raw: CInt) throws(Failure) {
             var bytes = Array(name.table.utf8)
             bytes += [UInt8](repeating: 0, count: Self.length - bytes.count)
-            var size = socklen_t(bytes.count)
-            guard unsafe getsockopt(raw, level(name), IPT_BASE_CTL, &bytes, &size) == 0 else {
+            guard SystemCall.get(IPT_BASE_CTL, at: level(name), of: raw, into: &bytes) == 0 else {
                 throw .system(
                     "cannot read table \(name.description)", source: "getsockopt IPT_SO_GET_INFO", errno: errno)
             }

@@ -5,21 +5,17 @@ import Model
 enum XtablesLock {
     /// Where the lock file is unless `XTABLES_LOCKFILE` names another (iptables(8)).
     private static let defaultPath = "/run/xtables.lock"
+    private static let variable = "XTABLES_LOCKFILE"
 
     /// Takes the lock, trying until the deadline.
     static func take(until deadline: Deadline) throws(Failure) -> FileLock {
-        let named = unsafe getenv("XTABLES_LOCKFILE")
-        let shown = unsafe named.map { unsafe String(cString: $0) } ?? ""
+        let shown = EnvironmentVariable.text(variable) ?? ""
         let path = shown.isEmpty ? defaultPath : shown
         // Not to hang on a pipe that somebody put there.
         let flags = O_CREAT | O_NONBLOCK | O_CLOEXEC
         // The bytes that the variable has, as the stock tools open them: they need not be UTF-8.
-        let file =
-            if let bytes = unsafe named, !shown.isEmpty {
-                unsafe open(bytes, flags, 0o600)
-            } else {
-                unsafe open(path, flags, 0o600)
-            }
+        let named = shown.isEmpty ? nil : EnvironmentVariable.open(variable, flags, mode: 0o600)
+        let file = named ?? SystemCall.open(path, flags, mode: 0o600)
         if file < 0 { throw .system("cannot open the xtables lock", source: path, errno: errno) }
         return try FileLock.take(
             file, name: "the xtables lock", holder: "another program holds the xtables lock", path: path,

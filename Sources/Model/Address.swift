@@ -61,6 +61,7 @@ package struct IPPrefix: Hashable, Sendable, CustomStringConvertible {
     private static func bytes(of text: String) -> [UInt8]? {
         let family: AddressFamily = text.utf8.contains(UInt8(ascii: ":")) ? .ipv6 : .ipv4
         var bytes = [UInt8](repeating: 0, count: family.addressLength)
+        // Safe: inet_pton(3) writes an address of the family, and the array is as long as one.
         return unsafe inet_pton(family.number, text, &bytes) == 1 ? bytes : nil
     }
 
@@ -82,6 +83,8 @@ package struct IPPrefix: Hashable, Sendable, CustomStringConvertible {
     /// The address without its length, as `inet_ntop` writes it.
     package var address: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        // Safe: inet_ntop(3) reads an address of the family, which is chosen by the number of bytes that are there, and
+        // writes no more than it is told.
         guard unsafe inet_ntop(family.number, bytes, &text, socklen_t(text.count)) != nil else { return "?" }
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

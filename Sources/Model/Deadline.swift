@@ -27,13 +27,11 @@ package struct Deadline: Sendable {
         let now = Self.now()
         guard now < nanoseconds else { return }
         let length = min(milliseconds * 1_000_000, nanoseconds - now)
-        var time = timespec(tv_sec: Int(length / 1_000_000_000), tv_nsec: Int(length % 1_000_000_000))
-        _ = unsafe nanosleep(&time, nil)
+        SystemCall.sleep(timespec(tv_sec: Int(length / 1_000_000_000), tv_nsec: Int(length % 1_000_000_000)))
     }
 
     private static func now() -> UInt64 {
-        var time = timespec()
-        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        let time = SystemCall.time(of: CLOCK_MONOTONIC)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

@@ -65,8 +65,11 @@ package struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// The error text of an error number, in lower case.
     package static func text(ofErrno number: CInt) -> String {
-        guard let text = unsafe strerror(number) else { return "error \(number)" }
-        return unsafe String(cString: text).lowercased()
+        // Not strerror, whose text for an unknown number the next caller overwrites: probes have threads.
+        var text = [CChar](repeating: 0, count: 256)
+        // Safe: strerror_r(3), of which the module has POSIX's, writes no more than it is told, with the NUL.
+        _ = unsafe strerror_r(number, &text, text.count)
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).lowercased()
     }
 
     /// The same failure under another kind, as when a retry gives up.

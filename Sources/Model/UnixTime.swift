@@ -15,8 +15,8 @@ package struct UnixTime: Comparable, Hashable, Sendable, CustomStringConvertible
     /// Reads RFC 3339: `2026-11-25T04:59:21Z`, with or without a fraction, which is dropped, and with any offset.
     package init?(rfc3339 text: some Collection<UInt8>) {
         let bytes = Array(text)
-        let marks: [(Int, StaticString)] = [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")]
-        guard bytes.count >= 20, marks.allSatisfy({ unsafe bytes[$0.0] == $0.1.utf8Start.pointee }),
+        let marks: [(Int, Unicode.Scalar)] = [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")]
+        guard bytes.count >= 20, marks.allSatisfy({ bytes[$0.0] == UInt8(ascii: $0.1) }),
             let year = Self.number(bytes[0..<4], 1970...9999), let month = Self.number(bytes[5..<7], 1...12),
             let day = Self.number(bytes[8..<10], 1...Self.days(inMonth: month, of: year)),
             let hour = Self.number(bytes[11..<13], 0...23), let minute = Self.number(bytes[14..<16], 0...59),

@@ -357,6 +357,7 @@ extension ForeignDecoder {
     private func interface(_ value: Value, _ key: [UInt8]) -> InterfacePattern? {
         if value.size == 4 {
             var name = [CChar](repeating: 0, count: Int(IFNAMSIZ))
+            // Safe: if_indextoname(3) writes at most IF_NAMESIZE bytes, which is IFNAMSIZ.
             guard unsafe if_indextoname(Self.native(key), &name) != nil else { return nil }
             let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
             return InterfacePattern(name: String(decoding: bytes, as: UTF8.self), isWildcard: false)

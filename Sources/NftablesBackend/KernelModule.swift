@@ -1,4 +1,5 @@
 import Glibc
+import Model
 
 /// Tells whether nf_tables is there without asking it, because asking loads the module.
 enum KernelModule {
@@ -9,21 +10,18 @@ enum KernelModule {
     }
 
     /// Where the kernel does not say, asking nf_tables tells.
-    private static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 || errno != ENOENT }
+    private static func exists(_ path: String) -> Bool { SystemCall.access(path, F_OK) == 0 || errno != ENOENT }
 
     /// Whether `modules.builtin` of the running kernel names it (kernel documentation, `kbuild`).
     private static var isBuiltIn: Bool {
         var name = utsname()
+        // Safe: uname(2) fills the structure that it is given.
         guard unsafe uname(&name) == 0 else { return false }
-        let release = unsafe withUnsafeBytes(of: name.release) { bytes in
-            unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        let path = "/lib/modules/\(SystemCall.text(in: name.release))/modules.builtin"
+        guard var lines = LineReader(path, longest: 512) else { return false }
+        while let line = lines.next() {
+            if line.split(separator: UInt8(ascii: "/")).last?.starts(with: "nf_tables.ko".utf8) ?? false { return true }
         }
-        guard let file = unsafe fopen("/lib/modules/\(release)/modules.builtin", "re") else { return false }
-        defer { unsafe fclose(file) }
-        var line = [CChar](repeating: 0, count: 512)
-        while unsafe fgets(&line, CInt(line.count), file) != nil {
-            if unsafe strstr(line, "/nf_tables.ko") != nil { return true }
-        }
-        return unsafe ferror(file) != 0
+        return lines.hasFailed
     }
 }

@@ -46,7 +46,7 @@ enum AddressCandidates {
 }
 
 /// Asks by ARP who has an address, without having one (RFC 5227), so that nobody's table of neighbours changes.
-@safe struct AddressSearch: ~Copyable {
+struct AddressSearch: ~Copyable {
     private let socket: CInt
     private let index: Int32
     private let hardware: [UInt8]
@@ -109,15 +109,8 @@ enum AddressCandidates {
         everybody.sll_protocol = UInt16(ETH_P_ARP).bigEndian
         everybody.sll_ifindex = index
         everybody.sll_halen = 6
-        unsafe withUnsafeMutableBytes(of: &everybody.sll_addr) { bytes in
-            for place in 0..<6 { unsafe bytes[place] = 0xff }
-        }
-        let length = socklen_t(MemoryLayout<sockaddr_ll>.size)
-        _ = unsafe withUnsafePointer(to: &everybody) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe sendto(socket, request, request.count, 0, $0, length)
-            }
-        }
+        everybody.sll_addr = (0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0)
+        _ = SystemCall.send(request, to: socket, at: everybody)
     }
 
     /// Takes note of every address that somebody else has or wants, for some time or until it is enough.
@@ -125,7 +118,7 @@ enum AddressCandidates {
         let limit = Deadline(milliseconds: milliseconds)
         var packet = [UInt8](repeating: 0, count: 64)
         while !isEnough(claimed) {
-            let count = unsafe recv(socket, &packet, packet.count, 0)
+            let count = SystemCall.receive(from: socket, into: &packet)
             if count >= 28 {
                 // Who asks without an address of his own wants the one that he asks for.
                 let (sender, target) = (Array(packet[14..<18]), Array(packet[24..<28]))
@@ -137,8 +130,8 @@ enum AddressCandidates {
                 continue
             }
             if limit.hasPassed { return }
-            var polled = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
-            _ = unsafe poll(&polled, 1, CInt(limit.millisecondsLeft))
+            let polled = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+            _ = SystemCall.poll([polled], milliseconds: CInt(limit.millisecondsLeft))
         }
     }
 }

@@ -29,9 +29,8 @@ struct Attempt {
             return
         }
         // Closing resets the connection at once, so that nothing of it keeps the namespace alive.
-        var atOnce = linger(l_onoff: 1, l_linger: 0)
-        _ = unsafe setsockopt(socket, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
-        if connect() != 0, errno != EINPROGRESS {
+        _ = SystemCall.set(SO_LINGER, of: socket, to: linger(l_onoff: 1, l_linger: 0))
+        if SystemCall.connect(socket, to: target.address, port: target.port) != 0, errno != EINPROGRESS {
             answer = .unsent("cannot connect: \(Failure.text(ofErrno: errno))")
         }
     }
@@ -51,32 +50,24 @@ struct Attempt {
     mutating func advance() {
         guard answer == nil else { return }
         if !isConnected {
-            var polled = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
-            let isReady = unsafe poll(&polled, 1, 0) == 1
+            let polled = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
+            let isReady = SystemCall.poll([polled], milliseconds: 0) == 1
             // Also an ICMP error that came while the packet was still being sent, of which TCP makes nothing by itself.
-            let number = pendingError
+            let number = SystemCall.pendingError(of: socket) ?? 0
             if number != 0 { return fail(number) }
             guard isReady else { return }
             isConnected = true
             // IMDS is never asked anything.
             guard target.way == .credentials else { return answer = .connected }
-            _ = unsafe send(socket, Self.request, Self.request.count, CInt(MSG_NOSIGNAL))
+            _ = SystemCall.send(Self.request, to: socket, CInt(MSG_NOSIGNAL))
         }
         receive()
-    }
-
-    /// The corresponding socket option is `SO_ERROR`.
-    private var pendingError: CInt {
-        var number: CInt = 0
-        var size = socklen_t(MemoryLayout<CInt>.size)
-        _ = unsafe getsockopt(socket, SOL_SOCKET, SO_ERROR, &number, &size)
-        return number
     }
 
     private mutating func receive() {
         var chunk = [UInt8](repeating: 0, count: 4096)
         while received.count < Self.longestAnswer {
-            let count = unsafe recv(socket, &chunk, chunk.count, 0)
+            let count = SystemCall.receive(from: socket, into: &chunk)
             if count > 0 {
                 received += chunk.prefix(count)
             } else if count < 0, errno == EAGAIN || errno == EINTR {
@@ -97,31 +88,5 @@ struct Attempt {
 
     private mutating func fail(_ number: CInt) {
         answer = number == ECONNREFUSED || number == ECONNRESET ? .refused : .unreachable(number)
-    }
-
-    private func connect() -> CInt {
-        switch target.address.family {
-        case .ipv4:
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = target.port.bigEndian
-            unsafe withUnsafeMutableBytes(of: &address.sin_addr) { unsafe $0.copyBytes(from: target.address.bytes) }
-            return Self.connect(socket, &address)
-        case .ipv6:
-            var address = sockaddr_in6()
-            address.sin6_family = sa_family_t(AF_INET6)
-            address.sin6_port = target.port.bigEndian
-            unsafe withUnsafeMutableBytes(of: &address.sin6_addr) { unsafe $0.copyBytes(from: target.address.bytes) }
-            return Self.connect(socket, &address)
-        }
-    }
-
-    private static func connect<Address>(_ socket: CInt, _ address: inout Address) -> CInt {
-        let length = socklen_t(MemoryLayout<Address>.size)
-        return unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe Glibc.connect(socket, $0, length)
-            }
-        }
     }
 }

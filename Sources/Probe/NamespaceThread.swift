@@ -12,6 +12,8 @@ enum NamespaceThread {
         let tasks = items.map { item in ThreadTask { body(item) } }
         let threads = tasks.map { task -> pthread_t? in
             var thread = pthread_t()
+            // Safe: the task is retained for the thread, which takes that reference over as it starts; where it does not start,
+            // the reference is released here, and nobody has it any more.
             let argument = unsafe Unmanaged.passRetained(task as ErasedTask).toOpaque()
             let code = unsafe pthread_create(&thread, nil, { unsafe runTask($0) }, argument)
             if code == 0 { return thread }
@@ -37,7 +39,7 @@ enum NamespaceThread {
                 "cannot make a network namespace", source: "unshare", errno: errno,
                 advice: "run as root, or with the capability CAP_SYS_ADMIN, on a kernel with network namespaces")
         }
-        let file = unsafe open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
+        let file = SystemCall.open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
             throw .system("cannot open a network namespace", source: "/proc/thread-self/ns/net", errno: errno)
         }
@@ -45,6 +47,7 @@ enum NamespaceThread {
     }
 }
 
+/// Safe: only `NamespaceThread.map` starts a thread with it, and gives it a task that is retained for it.
 private func runTask(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     if let argument = unsafe argument { unsafe Unmanaged<ErasedTask>.fromOpaque(argument).takeRetainedValue().run() }
     return nil

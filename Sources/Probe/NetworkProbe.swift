@@ -104,8 +104,7 @@ private struct Trial {
     }
 
     private func wait(_ attempts: [Attempt], milliseconds: CInt) {
-        var polled = attempts.compactMap(\.waitsFor)
-        _ = unsafe poll(&polled, nfds_t(polled.count), milliseconds)
+        _ = SystemCall.poll(attempts.compactMap(\.waitsFor), milliseconds: milliseconds)
     }
 
     /// How long a second packet is waited for, in milliseconds: what becomes of it was seen once.

@@ -33,6 +33,7 @@ final class ProbePort: Sendable {
         do throws(Failure) {
             let addresses = LinkAddresses.random()
             try outside.makePair(port, at: bridge, to: namespace, named: Self.interface, addresses: addresses)
+            // Safe: if_nametoindex(3) reads a C string, which lasts for the call.
             let index = Int32(bitPattern: unsafe if_nametoindex(Self.interface))
             try Self.setUp(index, port: port, outside)
             let search = try AddressSearch(index: index, hardware: addresses.end)

@@ -1,29 +1,26 @@
 import CLibnftnl
 import Model
 
-/// Carries expressions into libnftnl's objects and out of them. The corresponding C type is `struct nftnl_expr`.
+/// Carries expressions into libnftnl's objects and out of them.
 enum ExpressionTransfer {
-    // libnftnl keeps these in anonymous enums, which arrive as `Int`.
-    typealias Attribute = Int
-
-    /// Allocates libnftnl's object for an expression; the caller gives it to a rule, which frees it.
+    /// Libnftnl's object for an expression.
     ///
     /// - Returns: nil for an unknown expression, or when there is no memory.
-    static func make(_ expression: Expression) -> OpaquePointer? {
+    static func make(_ expression: Expression) -> NewExpression? {
         switch expression {
         case .meta(let key, let register):
-            unsafe make("meta", [(NFTNL_EXPR_META_KEY, key), (NFTNL_EXPR_META_DREG, register)])
+            make("meta", [(NFTNL_EXPR_META_KEY, key), (NFTNL_EXPR_META_DREG, register)])
         case .payload(let base, let offset, let length, let register):
-            unsafe make(
+            make(
                 "payload",
                 [
                     (NFTNL_EXPR_PAYLOAD_BASE, base), (NFTNL_EXPR_PAYLOAD_OFFSET, offset),
                     (NFTNL_EXPR_PAYLOAD_LEN, length), (NFTNL_EXPR_PAYLOAD_DREG, register),
                 ])
         case .connection(let key, let register):
-            unsafe make("ct", [(NFTNL_EXPR_CT_KEY, key), (NFTNL_EXPR_CT_DREG, register)])
+            make("ct", [(NFTNL_EXPR_CT_KEY, key), (NFTNL_EXPR_CT_DREG, register)])
         case .bitwise(let source, let destination, let mask, let xor):
-            unsafe make(
+            make(
                 "bitwise",
                 [
                     (NFTNL_EXPR_BITWISE_SREG, source), (NFTNL_EXPR_BITWISE_DREG, destination),
@@ -31,14 +28,14 @@ enum ExpressionTransfer {
                 ],
                 data: [(NFTNL_EXPR_BITWISE_MASK, mask), (NFTNL_EXPR_BITWISE_XOR, xor)])
         case .compare(let operation, let register, let bytes):
-            unsafe make(
+            make(
                 "cmp", [(NFTNL_EXPR_CMP_OP, operation), (NFTNL_EXPR_CMP_SREG, register)],
                 data: [(NFTNL_EXPR_CMP_DATA, bytes)])
-        case .counter: unsafe make("counter", [])
+        case .counter: make("counter", [])
         case .immediate(let register, let bytes):
-            unsafe make("immediate", [(NFTNL_EXPR_IMM_DREG, register)], data: [(NFTNL_EXPR_IMM_DATA, bytes)])
+            make("immediate", [(NFTNL_EXPR_IMM_DREG, register)], data: [(NFTNL_EXPR_IMM_DATA, bytes)])
         case .verdict(let verdict):
-            unsafe make(
+            make(
                 "immediate",
                 [
                     (NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT.rawValue),
@@ -46,76 +43,34 @@ enum ExpressionTransfer {
                 ])
         case .nat(let type, let family, let address, let port, _):
             // The kernel works the flags out by itself, and older ones do not know them.
-            unsafe make(
+            make(
                 "nat",
                 [
                     (NFTNL_EXPR_NAT_TYPE, type), (NFTNL_EXPR_NAT_FAMILY, family),
                     (NFTNL_EXPR_NAT_REG_ADDR_MIN, address), (NFTNL_EXPR_NAT_REG_PROTO_MIN, port),
                 ])
-        case .redirect(let port, _): unsafe make("redir", [(NFTNL_EXPR_REDIR_REG_PROTO_MIN, port)])
-        case .reject(let type, let code): unsafe makeReject(type: type, code: code)
+        case .redirect(let port, _): make("redir", [(NFTNL_EXPR_REDIR_REG_PROTO_MIN, port)])
+        case .reject(let type, let code): makeReject(type: type, code: code)
         case .unknown: nil
         }
     }
 
     private static func make(
-        _ name: String, _ numbers: [(Attribute, UInt32)], data: [(Attribute, [UInt8])] = []
-    ) -> OpaquePointer? {
-        guard let object = unsafe nftnl_expr_alloc(name) else { return nil }
-        for (attribute, number) in numbers { unsafe nftnl_expr_set_u32(object, UInt16(attribute), number) }
-        for (attribute, bytes) in data {
-            _ = unsafe nftnl_expr_set(object, UInt16(attribute), bytes, UInt32(bytes.count))
-        }
-        return unsafe object
+        _ name: String, _ numbers: [(ExpressionAttribute, UInt32)], data: [(ExpressionAttribute, [UInt8])] = []
+    ) -> NewExpression? {
+        guard let made = NewExpression(name) else { return nil }
+        for (attribute, number) in numbers { made.set(attribute, number) }
+        for (attribute, bytes) in data { made.set(attribute, bytes) }
+        return made
     }
 
-    private static func makeReject(type: UInt32, code: UInt8) -> OpaquePointer? {
-        guard let object = unsafe make("reject", [(NFTNL_EXPR_REJECT_TYPE, type)]) else { return nil }
-        unsafe nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_REJECT_CODE), code)
-        return unsafe object
+    private static func makeReject(type: UInt32, code: UInt8) -> NewExpression? {
+        guard let made = make("reject", [(NFTNL_EXPR_REJECT_TYPE, type)]) else { return nil }
+        made.set(NFTNL_EXPR_REJECT_CODE, code)
+        return made
     }
 
-    /// All expressions of a rule. The corresponding C function is `nftnl_expr_iter_next`.
-    static func read(rule: OpaquePointer) -> [Expression] { unsafe map(rule) { read($0) } }
-
-    /// What `transform` makes of each expression of a rule.
-    static func map<Value>(_ rule: OpaquePointer, _ transform: (Object) -> Value) -> [Value] {
-        guard let iterator = unsafe nftnl_expr_iter_create(rule) else { return [] }
-        defer { unsafe nftnl_expr_iter_destroy(iterator) }
-        var values: [Value] = []
-        while let object = unsafe nftnl_expr_iter_next(iterator) {
-            values.append(transform(unsafe Object(pointer: object)))
-        }
-        return values
-    }
-
-    /// An expression of libnftnl's, borrowed while its rule lives.
-    @safe struct Object {
-        fileprivate let pointer: OpaquePointer
-
-        fileprivate init(pointer: OpaquePointer) { unsafe self.pointer = pointer }
-
-        var name: String {
-            let name = text(Int(NFTNL_EXPR_NAME))
-            return name.isEmpty ? "?" : name
-        }
-
-        func has(_ attribute: Attribute) -> Bool { unsafe nftnl_expr_is_set(pointer, UInt16(attribute)) }
-        func number(_ attribute: Attribute) -> UInt32 { unsafe nftnl_expr_get_u32(pointer, UInt16(attribute)) }
-
-        func text(_ attribute: Attribute) -> String {
-            guard let text = unsafe nftnl_expr_get_str(pointer, UInt16(attribute)) else { return "" }
-            return unsafe String(cString: text)
-        }
-
-        func bytes(_ attribute: Attribute) -> [UInt8] {
-            var length: UInt32 = 0
-            guard let data = unsafe nftnl_expr_get(pointer, UInt16(attribute), &length) else { return [] }
-            return unsafe Array(UnsafeRawBufferPointer(start: data, count: Int(length)))
-        }
-    }
-
-    static func read(_ object: Object) -> Expression {
+    static func read(_ object: borrowing ReadExpression) -> Expression {
         let name = object.name
         switch name {
         case "meta" where object.has(NFTNL_EXPR_META_DREG):
@@ -136,21 +91,17 @@ enum ExpressionTransfer {
                 operation: object.number(NFTNL_EXPR_CMP_OP), register: object.number(NFTNL_EXPR_CMP_SREG),
                 data: object.bytes(NFTNL_EXPR_CMP_DATA))
         case "counter":
-            return unsafe .counter(
-                packets: nftnl_expr_get_u64(object.pointer, UInt16(NFTNL_EXPR_CTR_PACKETS)),
-                bytes: nftnl_expr_get_u64(object.pointer, UInt16(NFTNL_EXPR_CTR_BYTES)))
+            return .counter(packets: object.long(NFTNL_EXPR_CTR_PACKETS), bytes: object.long(NFTNL_EXPR_CTR_BYTES))
         case "immediate": return readImmediate(object)
         case "nat": return readNat(object)
         case "redir": return readRedirect(object)
         case "reject":
-            return unsafe .reject(
-                type: object.number(NFTNL_EXPR_REJECT_TYPE),
-                code: nftnl_expr_get_u8(object.pointer, UInt16(NFTNL_EXPR_REJECT_CODE)))
+            return .reject(type: object.number(NFTNL_EXPR_REJECT_TYPE), code: object.byte(NFTNL_EXPR_REJECT_CODE))
         default: return .unknown(name)
         }
     }
 
-    private static func readImmediate(_ object: Object) -> Expression {
+    private static func readImmediate(_ object: borrowing ReadExpression) -> Expression {
         if object.has(NFTNL_EXPR_IMM_CHAIN) { return .unknown("jump") }
         if object.has(NFTNL_EXPR_IMM_VERDICT) {
             return .verdict(Int32(bitPattern: object.number(NFTNL_EXPR_IMM_VERDICT)))
@@ -159,7 +110,7 @@ enum ExpressionTransfer {
     }
 
     /// The kernel reads back an upper end for each register, equal to the lower, and flags for what is given.
-    private static func readNat(_ object: Object) -> Expression {
+    private static func readNat(_ object: borrowing ReadExpression) -> Expression {
         let address = object.number(NFTNL_EXPR_NAT_REG_ADDR_MIN)
         let port = object.number(NFTNL_EXPR_NAT_REG_PROTO_MIN)
         guard object.has(NFTNL_EXPR_NAT_REG_ADDR_MIN), object.has(NFTNL_EXPR_NAT_REG_PROTO_MIN),
@@ -171,7 +122,7 @@ enum ExpressionTransfer {
             flags: object.number(NFTNL_EXPR_NAT_FLAGS) | ExpressionCodec.natFlags)
     }
 
-    private static func readRedirect(_ object: Object) -> Expression {
+    private static func readRedirect(_ object: borrowing ReadExpression) -> Expression {
         let port = object.number(NFTNL_EXPR_REDIR_REG_PROTO_MIN)
         guard object.has(NFTNL_EXPR_REDIR_REG_PROTO_MIN), isSame(object, NFTNL_EXPR_REDIR_REG_PROTO_MAX, port) else {
             return .unknown("redir")
@@ -180,7 +131,9 @@ enum ExpressionTransfer {
             port: port, flags: object.number(NFTNL_EXPR_REDIR_FLAGS) | ExpressionCodec.redirectFlags)
     }
 
-    private static func isSame(_ object: Object, _ attribute: Attribute, _ register: UInt32) -> Bool {
+    private static func isSame(_ object: borrowing ReadExpression, _ attribute: ExpressionAttribute, _ register: UInt32)
+        -> Bool
+    {
         !object.has(attribute) || object.number(attribute) == register
     }
 }

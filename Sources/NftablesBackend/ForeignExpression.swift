@@ -31,7 +31,7 @@ enum ForeignExpression {
 
 extension ForeignExpression {
     /// Reads an expression of libnftnl's.
-    init(_ object: ExpressionTransfer.Object) {
+    init(_ object: borrowing ReadExpression) {
         let expression = ExpressionTransfer.read(object)
         switch expression {
         case .meta, .payload, .connection, .bitwise, .compare, .immediate, .verdict, .redirect, .reject, .counter:
@@ -43,7 +43,7 @@ extension ForeignExpression {
         }
     }
 
-    private static func read(_ object: ExpressionTransfer.Object, _ name: String) -> ForeignExpression {
+    private static func read(_ object: borrowing ReadExpression, _ name: String) -> ForeignExpression {
         switch name {
         case "jump":
             .jump(
@@ -88,14 +88,14 @@ extension ForeignExpression {
     }
 
     /// `NFTA_FIB_F_DADDR` alone, and the type as the result; the rest is about routes.
-    private static func fib(_ object: ExpressionTransfer.Object) -> ForeignExpression {
+    private static func fib(_ object: borrowing ReadExpression) -> ForeignExpression {
         guard object.number(NFTNL_EXPR_FIB_RESULT) == NFT_FIB_RESULT_ADDRTYPE.rawValue,
             object.number(NFTNL_EXPR_FIB_FLAGS) == NFTA_FIB_F_DADDR.rawValue
         else { return .load("fib") }
         return .destinationType(register: object.number(NFTNL_EXPR_FIB_DREG))
     }
 
-    private static func nat(_ object: ExpressionTransfer.Object) -> ForeignExpression {
+    private static func nat(_ object: borrowing ReadExpression) -> ForeignExpression {
         guard object.number(NFTNL_EXPR_NAT_TYPE) == NFT_NAT_DNAT.rawValue else { return .harmless }
         return .rewriteDestination(
             family: object.number(NFTNL_EXPR_NAT_FAMILY), address: object.number(NFTNL_EXPR_NAT_REG_ADDR_MIN),
@@ -103,7 +103,7 @@ extension ForeignExpression {
     }
 
     /// A zone decides which connection a packet belongs to; a connection's mark and the like decide nothing here.
-    private static func connection(_ object: ExpressionTransfer.Object) -> ForeignExpression {
+    private static func connection(_ object: borrowing ReadExpression) -> ForeignExpression {
         object.number(NFTNL_EXPR_CT_KEY) == NFT_CT_ZONE.rawValue ? .unknown("ct zone set") : .harmless
     }
 }

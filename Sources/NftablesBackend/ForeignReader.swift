@@ -114,16 +114,12 @@ extension TableReader {
     /// The tables that do nothing. The corresponding message is `NFT_MSG_GETTABLE` with `NLM_F_DUMP`.
     func dormantTables() throws(Failure) -> Set<ForeignTableName> {
         var dormant: Set<ForeignTableName> = []
-        unsafe try ask(NFT_MSG_GETTABLE, flags: NLM_F_DUMP, subject: "the tables") { header in
-            guard let object = unsafe nftnl_table_alloc() else { return }
-            defer { unsafe nftnl_table_free(object) }
-            guard unsafe nftnl_table_nlmsg_parse(header, object) >= 0,
-                unsafe nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_FLAGS.rawValue)) & NFT_TABLE_F_DORMANT.rawValue
-                    != 0
+        try ask(NFT_MSG_GETTABLE, flags: NLM_F_DUMP, subject: "the tables") { message in
+            guard let object = TableObject(message),
+                object.number(NFTNL_TABLE_FLAGS) & NFT_TABLE_F_DORMANT.rawValue != 0
             else { return }
-            let family = unsafe nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_FAMILY.rawValue))
-            let name = unsafe string(nftnl_table_get_str(object, UInt16(NFTNL_TABLE_NAME.rawValue)))
-            dormant.insert(ForeignTableName(family: UInt16(truncatingIfNeeded: family), name: name))
+            let family = UInt16(truncatingIfNeeded: object.number(NFTNL_TABLE_FAMILY))
+            dormant.insert(ForeignTableName(family: family, name: object.text(NFTNL_TABLE_NAME)))
         }
         return dormant
     }
@@ -132,97 +128,60 @@ extension TableReader {
     /// `NFT_MSG_GETRULE` with `NLM_F_DUMP`.
     func rows(of table: ForeignTableName, atMost limit: Int) throws(Failure) -> [ForeignRow] {
         var rows: [ForeignRow] = []
-        unsafe try ask(
+        try ask(
             NFT_MSG_GETRULE, family: table.family, flags: NLM_F_DUMP, subject: "the rules of table \(table.name)",
             missingIsEmpty: true,
-            fill: { header in
-                unsafe mnl_attr_put_strz(header, UInt16(NFTA_RULE_TABLE.rawValue), table.name)
-            },
-            receive: { header in
-                guard rows.count <= limit, let object = unsafe nftnl_rule_alloc() else { return }
-                defer { unsafe nftnl_rule_free(object) }
-                guard unsafe nftnl_rule_nlmsg_parse(header, object) >= 0 else {
-                    rows.append(unsafe Self.unreadable(header))
+            fill: { $0.put(NFTA_RULE_TABLE.rawValue, table.name) },
+            receive: { message in
+                if rows.count > limit { return }
+                guard let object = RuleObject(message) else {
+                    rows.append(Self.unreadable(message))
                     return
                 }
                 // Kernels before 4.20 ignore the table in the request.
-                guard unsafe string(nftnl_rule_get_str(object, UInt16(NFTNL_RULE_TABLE.rawValue))) == table.name else {
-                    return
-                }
+                guard object.text(NFTNL_RULE_TABLE) == table.name else { return }
                 rows.append(
-                    unsafe ForeignRow(
-                        chain: string(nftnl_rule_get_str(object, UInt16(NFTNL_RULE_CHAIN.rawValue))),
-                        handle: nftnl_rule_get_u64(object, UInt16(NFTNL_RULE_HANDLE.rawValue)),
-                        expressions: ExpressionTransfer.map(object) { ForeignExpression($0) }))
+                    ForeignRow(
+                        chain: object.text(NFTNL_RULE_CHAIN), handle: object.handle,
+                        expressions: object.map { ForeignExpression($0) }))
             })
         return rows
     }
 
     /// A rule with an expression that libnftnl does not know, which spoils the whole message: where it stands.
-    private static func unreadable(_ header: UnsafePointer<nlmsghdr>) -> ForeignRow {
-        var chain = ""
-        let headerSize = MemoryLayout<UInt32>.size  // `struct nfgenmsg`
-        let start = unsafe mnl_nlmsg_get_payload_offset(header, headerSize)
-        guard var attribute = unsafe start?.assumingMemoryBound(to: nlattr.self) else {
-            return ForeignRow(chain: chain, handle: 0, expressions: nil)
-        }
-        let end = unsafe UnsafeRawPointer(header) + Int(header.pointee.nlmsg_len)
-        while unsafe mnl_attr_ok(attribute, CInt(end - UnsafeRawPointer(attribute))) {
-            if unsafe mnl_attr_get_type(attribute) == UInt16(NFTA_RULE_CHAIN.rawValue) {
-                chain = unsafe string(mnl_attr_get_str(attribute))
-            }
-            unsafe attribute = mnl_attr_next(attribute)
-        }
-        return ForeignRow(chain: chain, handle: 0, expressions: nil)
+    private static func unreadable(_ message: borrowing ReceivedMessage) -> ForeignRow {
+        // `struct nfgenmsg` comes before the attributes.
+        let chain = message.text(UInt16(NFTA_RULE_CHAIN.rawValue), after: MemoryLayout<UInt32>.size)
+        return ForeignRow(chain: chain ?? "", handle: 0, expressions: nil)
     }
 
     /// The elements of a set. The corresponding message is `NFT_MSG_GETSETELEM` with `NLM_F_DUMP`.
     func elements(of set: String, in table: ForeignTableName) throws(Failure) -> [SetElement] {
         var found: [(element: SetElement, flags: UInt32)] = []
-        unsafe try ask(
+        try ask(
             NFT_MSG_GETSETELEM, family: table.family, flags: NLM_F_DUMP, subject: "set \(set) of table \(table.name)",
             missingIsEmpty: true,
-            fill: { header in
-                unsafe mnl_attr_put_strz(header, UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), table.name)
-                unsafe mnl_attr_put_strz(header, UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), set)
+            fill: { message in
+                message.put(NFTA_SET_ELEM_LIST_TABLE.rawValue, table.name)
+                message.put(NFTA_SET_ELEM_LIST_SET.rawValue, set)
             },
-            receive: { header in
-                guard let object = unsafe nftnl_set_alloc() else { return }
-                defer { unsafe nftnl_set_free(object) }
-                guard unsafe nftnl_set_elems_nlmsg_parse(header, object) >= 0,
-                    let iterator = unsafe nftnl_set_elems_iter_create(object)
-                else { return }
-                defer { unsafe nftnl_set_elems_iter_destroy(iterator) }
-                while let element = unsafe nftnl_set_elems_iter_next(iterator) {
-                    found.append(unsafe Self.element(element))
-                }
+            receive: { message in
+                SetObject(message)?.forEachElement { found.append(Self.element($0)) }
             })
         return SetIntervals.joined(found)
     }
 
-    private static func element(_ object: OpaquePointer) -> (element: SetElement, flags: UInt32) {
-        // libnftnl reads what is not set through a null pointer.
-        let hasFlags = unsafe nftnl_set_elem_is_set(object, UInt16(NFTNL_SET_ELEM_FLAGS))
-        let flags = hasFlags ? unsafe nftnl_set_elem_get_u32(object, UInt16(NFTNL_SET_ELEM_FLAGS)) : 0
-        var element = SetElement(key: unsafe bytes(object, NFTNL_SET_ELEM_KEY))
-        let last = unsafe bytes(object, NFTNL_SET_ELEM_KEY_END)
+    private static func element(_ object: borrowing ElementObject) -> (element: SetElement, flags: UInt32) {
+        let flags = object.number(Int(NFTNL_SET_ELEM_FLAGS))
+        var element = SetElement(key: object.bytes(Int(NFTNL_SET_ELEM_KEY)))
+        let last = object.bytes(Int(NFTNL_SET_ELEM_KEY_END))
         if !last.isEmpty { element.last = last }
         element.isCatchAll = flags & NFT_SET_ELEM_CATCHALL.rawValue != 0
-        if unsafe nftnl_set_elem_is_set(object, UInt16(NFTNL_SET_ELEM_VERDICT)) {
-            let number = unsafe Int32(
-                bitPattern: nftnl_set_elem_get_u32(object, UInt16(NFTNL_SET_ELEM_VERDICT)))
-            let chain = unsafe string(nftnl_set_elem_get_str(object, UInt16(NFTNL_SET_ELEM_CHAIN)))
-            element.verdict = ForeignDecoder.verdict(number, chain: chain)
+        if object.has(Int(NFTNL_SET_ELEM_VERDICT)) {
+            let number = Int32(bitPattern: object.number(Int(NFTNL_SET_ELEM_VERDICT)))
+            element.verdict = ForeignDecoder.verdict(number, chain: object.text(Int(NFTNL_SET_ELEM_CHAIN)))
         }
         return (element, flags)
-    }
-
-    private static func bytes(_ object: OpaquePointer, _ attribute: Int) -> [UInt8] {
-        var length: UInt32 = 0
-        guard unsafe nftnl_set_elem_is_set(object, UInt16(attribute)),
-            let data = unsafe nftnl_set_elem_get(object, UInt16(attribute), &length)
-        else { return [] }
-        return unsafe Array(UnsafeRawBufferPointer(start: data, count: Int(length)))
     }
 }
 

@@ -23,21 +23,20 @@ extension NftablesBackend: PacketTracer {
         var request = RequestBuilder()
         request.beginBatch()
         let family = TraceTable.family(packet.destination.family)
-        unsafe request.append(
+        request.append(
             NFT_MSG_NEWTABLE, family: family, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK,
             subject: "create a table for the trace"
-        ) { header in
-            unsafe mnl_attr_put_strz(header, UInt16(NFTA_TABLE_NAME.rawValue), TraceTable.name)
-            unsafe mnl_attr_put_u32(
-                header, UInt16(NFTA_TABLE_FLAGS.rawValue), UInt32(NFT_TABLE_F_OWNER.rawValue).bigEndian)
+        ) { message in
+            message.put(NFTA_TABLE_NAME.rawValue, TraceTable.name)
+            message.put(NFTA_TABLE_FLAGS.rawValue, UInt32(NFT_TABLE_F_OWNER.rawValue).bigEndian)
         }
         for chain in TraceTable.chains { append(chain, family, to: &request) }
         append(TraceTable.marking(packet), family, to: &request)
         request.endBatch()
         try owner.send(request.bytes)
         let subjects = request.subjects
-        unsafe try owner.receiveAll { message throws(Failure) in
-            guard case .result(let sequence, let number) = unsafe message, number != 0 else { return }
+        try owner.receiveAll { answer, _ throws(Failure) in
+            guard case .result(let sequence, let number) = answer, number != 0 else { return }
             let index = Int(sequence) - 1
             let subject = subjects.indices.contains(index) ? subjects[index]() : "begin a trace"
             throw .system(
@@ -47,53 +46,47 @@ extension NftablesBackend: PacketTracer {
     }
 
     private static func append(_ chain: BaseChain, _ family: UInt16, to request: inout RequestBuilder) {
-        unsafe request.append(
+        request.append(
             NFT_MSG_NEWCHAIN, family: family, flags: NLM_F_CREATE | NLM_F_ACK, subject: "create a chain for the trace"
-        ) { header in
-            guard let object = unsafe nftnl_chain_alloc() else { return }
-            defer { unsafe nftnl_chain_free(object) }
-            _ = unsafe nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TABLE.rawValue), TraceTable.name)
-            _ = unsafe nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_NAME.rawValue), chain.name)
-            _ = unsafe nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TYPE.rawValue), chain.type)
-            unsafe nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue), chain.hook.number)
-            unsafe nftnl_chain_set_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue), chain.priority)
-            unsafe nftnl_chain_nlmsg_build_payload(header, object)
+        ) { message in
+            guard let object = ChainObject() else { return }
+            object.set(NFTNL_CHAIN_TABLE, TraceTable.name)
+            object.set(NFTNL_CHAIN_NAME, chain.name)
+            object.set(NFTNL_CHAIN_TYPE, chain.type)
+            object.set(NFTNL_CHAIN_HOOKNUM, chain.hook.number)
+            object.set(NFTNL_CHAIN_PRIO, UInt32(bitPattern: chain.priority))
+            object.write(to: message)
         }
     }
 
     private static func append(_ expressions: [Expression], _ family: UInt16, to request: inout RequestBuilder) {
-        unsafe request.append(
+        request.append(
             NFT_MSG_NEWRULE, family: family, flags: NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK,
             subject: "create a rule for the trace"
-        ) { header in
-            guard let object = unsafe nftnl_rule_alloc() else { return }
-            defer { unsafe nftnl_rule_free(object) }
-            _ = unsafe nftnl_rule_set_str(object, UInt16(NFTNL_RULE_TABLE.rawValue), TraceTable.name)
-            _ = unsafe nftnl_rule_set_str(object, UInt16(NFTNL_RULE_CHAIN.rawValue), TraceTable.chains[0].name)
+        ) { message in
+            guard let object = RuleObject() else { return }
+            object.set(NFTNL_RULE_TABLE, TraceTable.name)
+            object.set(NFTNL_RULE_CHAIN, TraceTable.chains[0].name)
             for expression in expressions {
-                guard let part = unsafe ExpressionTransfer.make(expression) else { return }
-                unsafe nftnl_rule_add_expr(object, part)
+                guard let part = ExpressionTransfer.make(expression) else { return }
+                object.add(part)
             }
-            guard let mark = unsafe nftnl_expr_alloc("meta") else { return }
-            unsafe nftnl_expr_set_u32(mark, UInt16(NFTNL_EXPR_META_KEY), NFT_META_NFTRACE.rawValue)
-            unsafe nftnl_expr_set_u32(mark, UInt16(NFTNL_EXPR_META_SREG), NFT_REG_1.rawValue)
-            unsafe nftnl_rule_add_expr(object, mark)
-            unsafe nftnl_rule_nlmsg_build_payload(header, object)
+            guard let mark = NewExpression("meta") else { return }
+            mark.set(NFTNL_EXPR_META_KEY, NFT_META_NFTRACE.rawValue)
+            mark.set(NFTNL_EXPR_META_SREG, NFT_REG_1.rawValue)
+            object.add(mark)
+            object.write(to: message)
         }
     }
 
     /// Everything that the trace has told.
     private static func receive(_ events: borrowing NetlinkSocket) throws(Failure) -> [TraceEvent] {
         var told: [TraceEvent] = []
-        unsafe try events.receiveAll { message throws(Failure) in
-            guard case .object(let type, let header) = unsafe message, type == UInt16(NFT_MSG_TRACE.rawValue) else {
+        try events.receiveAll { answer, message throws(Failure) in
+            guard case .object(let type) = answer, type == UInt16(NFT_MSG_TRACE.rawValue) else {
                 return
             }
-            guard let object = unsafe nftnl_trace_alloc() else { return }
-            defer { unsafe nftnl_trace_free(object) }
-            if unsafe nftnl_trace_nlmsg_parse(header, object) >= 0 {
-                told.append(unsafe TraceEvent(object: object))
-            }
+            if let object = TraceObject(message) { told.append(TraceEvent(object)) }
         }
         return told
     }

@@ -23,13 +23,4 @@ enum RuleComment {
         }
         return nil
     }
-
-    /// The comment of a rule of libnftnl's.
-    static func read(rule: OpaquePointer) -> String? {
-        var length: UInt32 = 0
-        guard let data = unsafe nftnl_rule_get_data(rule, UInt16(NFTNL_RULE_USERDATA.rawValue), &length) else {
-            return nil
-        }
-        return unsafe decode(Array(UnsafeRawBufferPointer(start: data, count: Int(length))))
-    }
 }

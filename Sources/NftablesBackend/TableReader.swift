@@ -21,11 +21,8 @@ struct TableReader: ~Copyable {
     /// The generation of the ruleset. The corresponding message is `NFT_MSG_GETGEN`.
     func generation() throws(Failure) -> UInt32 {
         var generation: UInt32 = 0
-        unsafe try ask(NFT_MSG_GETGEN, subject: "the ruleset's generation") { header in
-            guard let object = unsafe nftnl_gen_alloc() else { return }
-            defer { unsafe nftnl_gen_free(object) }
-            guard unsafe nftnl_gen_nlmsg_parse(header, object) >= 0 else { return }
-            generation = unsafe nftnl_gen_get_u32(object, UInt16(NFTNL_GEN_ID))
+        try ask(NFT_MSG_GETGEN, subject: "the ruleset's generation") { message in
+            if let number = Generation.number(message) { generation = number }
         }
         return generation
     }
@@ -33,22 +30,16 @@ struct TableReader: ~Copyable {
     /// A table of ours; nil when there is none. The corresponding message is `NFT_MSG_GETTABLE`.
     func table(_ layout: TableLayout) throws(Failure) -> ObservedTable? {
         var table: ObservedTable?
-        unsafe try ask(
+        try ask(
             NFT_MSG_GETTABLE, family: layout.family, subject: "table \(layout.description)", missingIsEmpty: true,
-            fill: { header in
-                unsafe mnl_attr_put_strz(header, UInt16(NFTA_TABLE_NAME.rawValue), TableLayout.name)
-            },
-            receive: { header in
-                guard let object = unsafe nftnl_table_alloc() else { return }
-                defer { unsafe nftnl_table_free(object) }
-                guard unsafe nftnl_table_nlmsg_parse(header, object) >= 0 else { return }
-                let flags = unsafe nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_FLAGS.rawValue))
-                table = unsafe ObservedTable(
+            fill: { $0.put(NFTA_TABLE_NAME.rawValue, TableLayout.name) },
+            receive: { message in
+                guard let object = TableObject(message) else { return }
+                let flags = object.number(NFTNL_TABLE_FLAGS)
+                table = ObservedTable(
                     isDormant: flags & NFT_TABLE_F_DORMANT.rawValue != 0,
                     isOwned: flags & UInt32(NFT_TABLE_F_OWNER.rawValue) != 0,
-                    useCount: nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_USE.rawValue)),
-                    owner: nftnl_table_is_set(object, UInt16(NFTNL_TABLE_OWNER.rawValue))
-                        ? nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_OWNER.rawValue)) : 0)
+                    useCount: object.number(NFTNL_TABLE_USE), owner: object.number(NFTNL_TABLE_OWNER))
             })
         return table
     }
@@ -56,11 +47,8 @@ struct TableReader: ~Copyable {
     /// Every chain of every table. The corresponding message is `NFT_MSG_GETCHAIN` with `NLM_F_DUMP`.
     func chains() throws(Failure) -> [ObservedChain] {
         var chains: [ObservedChain] = []
-        unsafe try ask(NFT_MSG_GETCHAIN, flags: NLM_F_DUMP, subject: "the chains") { header in
-            guard let object = unsafe nftnl_chain_alloc() else { return }
-            defer { unsafe nftnl_chain_free(object) }
-            guard unsafe nftnl_chain_nlmsg_parse(header, object) >= 0 else { return }
-            chains.append(unsafe ObservedChain(object: object))
+        try ask(NFT_MSG_GETCHAIN, flags: NLM_F_DUMP, subject: "the chains") { message in
+            if let object = ChainObject(message) { chains.append(ObservedChain(object)) }
         }
         return chains
     }
@@ -71,13 +59,11 @@ struct TableReader: ~Copyable {
         var count = 0
         // The table's name has the same attribute number in all three.
         for type in [NFT_MSG_GETSET, NFT_MSG_GETOBJ, NFT_MSG_GETFLOWTABLE] {
-            unsafe try ask(
+            try ask(
                 type, family: layout.family, flags: NLM_F_DUMP,
                 subject: "the sets and objects of \(layout.description)",
                 missingIsEmpty: true,
-                fill: { header in
-                    unsafe mnl_attr_put_strz(header, UInt16(NFTA_SET_TABLE.rawValue), TableLayout.name)
-                }, receive: { _ in count += 1 })
+                fill: { $0.put(NFTA_SET_TABLE.rawValue, TableLayout.name) }, receive: { _ in count += 1 })
         }
         return count
     }
@@ -85,25 +71,18 @@ struct TableReader: ~Copyable {
     /// The rules of a table of ours. The corresponding message is `NFT_MSG_GETRULE` with `NLM_F_DUMP`.
     func rules(_ layout: TableLayout) throws(Failure) -> [ObservedRule] {
         var rules: [ObservedRule] = []
-        unsafe try ask(
+        try ask(
             NFT_MSG_GETRULE, family: layout.family, flags: NLM_F_DUMP, subject: "the rules of \(layout.description)",
             missingIsEmpty: true,
-            fill: { header in
-                unsafe mnl_attr_put_strz(header, UInt16(NFTA_RULE_TABLE.rawValue), TableLayout.name)
-            },
-            receive: { header in
-                guard let object = unsafe nftnl_rule_alloc() else { return }
-                defer { unsafe nftnl_rule_free(object) }
+            fill: { $0.put(NFTA_RULE_TABLE.rawValue, TableLayout.name) },
+            receive: { message in
                 // An expression that libnftnl does not know spoils the whole message; the rule is there all the same.
-                guard unsafe nftnl_rule_nlmsg_parse(header, object) >= 0 else {
+                guard let object = RuleObject(message) else {
                     rules.append(ObservedRule(chain: "", handle: 0, comment: nil, expressions: []))
                     return
                 }
-                let observed = unsafe ObservedRule(object: object)
                 // Kernels before 4.20 ignore the table in the request.
-                if unsafe string(nftnl_rule_get_str(object, UInt16(NFTNL_RULE_TABLE.rawValue))) == TableLayout.name {
-                    rules.append(observed)
-                }
+                if object.text(NFTNL_RULE_TABLE) == TableLayout.name { rules.append(ObservedRule(object)) }
             })
         return rules
     }
@@ -114,17 +93,17 @@ struct TableReader: ~Copyable {
     func ask(
         _ type: nf_tables_msg_types, family: UInt16 = 0, flags: CInt = NLM_F_ACK,
         subject: @escaping @autoclosure () -> String,
-        missingIsEmpty: Bool = false, fill: (UnsafeMutablePointer<nlmsghdr>) -> Void = { _ in },
-        receive: (UnsafePointer<nlmsghdr>) -> Void
+        missingIsEmpty: Bool = false, fill: (borrowing MessageWriter) -> Void = { _ in },
+        receive: (borrowing ReceivedMessage) -> Void
     ) throws(Failure) {
         var request = RequestBuilder()
-        unsafe request.append(type, family: family, flags: flags, subject: subject(), fill: fill)
+        request.append(type, family: family, flags: flags, subject: subject(), fill: fill)
         try socket.send(request.bytes)
         var answered = false
         var disturbed = false
-        unsafe try socket.receiveAll { message throws(Failure) in
-            switch unsafe message {
-            case .object(_, let header): unsafe receive(header)
+        try socket.receiveAll { answer, message throws(Failure) in
+            switch answer {
+            case .object: receive(message)
             case .done: answered = true
             case .interrupted: disturbed = true
             case .result(_, let number):
@@ -148,35 +127,27 @@ struct TableReader: ~Copyable {
 
 extension ObservedChain {
     /// Copies what is needed out of libnftnl's object.
-    fileprivate init(object: OpaquePointer) {
-        unsafe self.init(
-            tableFamily: UInt16(truncatingIfNeeded: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_FAMILY.rawValue))),
-            table: string(nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_TABLE.rawValue))),
-            name: string(nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_NAME.rawValue))),
-            base: nftnl_chain_is_set(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue))
+    fileprivate init(_ object: borrowing ChainObject) {
+        self.init(
+            tableFamily: UInt16(truncatingIfNeeded: object.number(NFTNL_CHAIN_FAMILY)),
+            table: object.text(NFTNL_CHAIN_TABLE), name: object.text(NFTNL_CHAIN_NAME),
+            base: object.has(NFTNL_CHAIN_HOOKNUM)
                 ? (
-                    type: string(nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_TYPE.rawValue))),
-                    hook: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue)),
-                    priority: nftnl_chain_get_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue))
+                    type: object.text(NFTNL_CHAIN_TYPE), hook: object.number(NFTNL_CHAIN_HOOKNUM),
+                    priority: Int32(bitPattern: object.number(NFTNL_CHAIN_PRIO))
                 ) : nil,
-            dropsByPolicy: nftnl_chain_is_set(object, UInt16(NFTNL_CHAIN_POLICY.rawValue))
-                && Int32(bitPattern: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue))) != NF_ACCEPT,
-            useCount: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_USE.rawValue)))
+            dropsByPolicy: object.has(NFTNL_CHAIN_POLICY)
+                && Int32(bitPattern: object.number(NFTNL_CHAIN_POLICY)) != NF_ACCEPT,
+            useCount: object.number(NFTNL_CHAIN_USE))
     }
 }
 
 extension ObservedRule {
     /// Copies what is needed out of libnftnl's object.
-    fileprivate init(object: OpaquePointer) {
-        unsafe self.init(
-            chain: string(nftnl_rule_get_str(object, UInt16(NFTNL_RULE_CHAIN.rawValue))),
-            handle: nftnl_rule_get_u64(object, UInt16(NFTNL_RULE_HANDLE.rawValue)),
-            comment: RuleComment.read(rule: object), expressions: ExpressionTransfer.read(rule: object))
+    fileprivate init(_ object: borrowing RuleObject) {
+        self.init(
+            chain: object.text(NFTNL_RULE_CHAIN), handle: object.handle,
+            comment: object.userData.flatMap(RuleComment.decode),
+            expressions: object.map { ExpressionTransfer.read($0) })
     }
-}
-
-/// A C string of libnftnl's, or nothing.
-func string(_ text: UnsafePointer<CChar>?) -> String {
-    guard let text = unsafe text else { return "" }
-    return unsafe String(cString: text)
 }

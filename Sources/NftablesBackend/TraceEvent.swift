@@ -27,39 +27,25 @@ struct TraceEvent: Hashable {
 
 extension TraceEvent {
     /// Copies what is needed out of libnftnl's object.
-    init(object: OpaquePointer) {
-        kind = unsafe Self.kind(object)
-        packet = unsafe nftnl_trace_get_u32(object, UInt16(NFTNL_TRACE_ID.rawValue))
-        family = UInt16(truncatingIfNeeded: unsafe nftnl_trace_get_u32(object, UInt16(NFTNL_TRACE_FAMILY.rawValue)))
-        table = unsafe Self.text(object, NFTNL_TRACE_TABLE)
-        chain = unsafe Self.text(object, NFTNL_TRACE_CHAIN)
-        var length: UInt32 = 0
-        if let data = unsafe nftnl_trace_get_data(object, UInt16(NFTNL_TRACE_NETWORK_HEADER.rawValue), &length) {
-            let header = unsafe Array(UnsafeRawBufferPointer(start: data, count: Int(length)))
+    init(_ object: borrowing TraceObject) {
+        kind = Self.kind(object)
+        packet = object.number(NFTNL_TRACE_ID)
+        family = UInt16(truncatingIfNeeded: object.number(NFTNL_TRACE_FAMILY))
+        table = object.text(NFTNL_TRACE_TABLE)
+        chain = object.text(NFTNL_TRACE_CHAIN)
+        if let header = object.networkHeader {
             (source, destination) = (Self.address(header, at: 0), Self.address(header, at: 1))
         }
     }
 
-    private static func kind(_ object: OpaquePointer) -> Kind {
-        func has(_ attribute: nftnl_trace_attr) -> Bool {
-            unsafe nftnl_trace_is_set(object, UInt16(attribute.rawValue))
+    private static func kind(_ object: borrowing TraceObject) -> Kind {
+        switch nft_trace_types(object.number(NFTNL_TRACE_TYPE)) {
+        case NFT_TRACETYPE_RULE where object.has(NFTNL_TRACE_VERDICT):
+            .rule(handle: object.ruleHandle, verdict: Int32(bitPattern: object.number(NFTNL_TRACE_VERDICT)))
+        case NFT_TRACETYPE_POLICY where object.has(NFTNL_TRACE_POLICY):
+            .policy(Int32(bitPattern: object.number(NFTNL_TRACE_POLICY)))
+        default: .other
         }
-        func number(_ attribute: nftnl_trace_attr) -> Int32 {
-            Int32(bitPattern: unsafe nftnl_trace_get_u32(object, UInt16(attribute.rawValue)))
-        }
-        switch nft_trace_types(UInt32(bitPattern: number(NFTNL_TRACE_TYPE))) {
-        case NFT_TRACETYPE_RULE where has(NFTNL_TRACE_VERDICT):
-            return .rule(
-                handle: unsafe nftnl_trace_get_u64(object, UInt16(NFTNL_TRACE_RULE_HANDLE.rawValue)),
-                verdict: number(NFTNL_TRACE_VERDICT))
-        case NFT_TRACETYPE_POLICY where has(NFTNL_TRACE_POLICY): return .policy(number(NFTNL_TRACE_POLICY))
-        default: return .other
-        }
-    }
-
-    private static func text(_ object: OpaquePointer, _ attribute: nftnl_trace_attr) -> String {
-        guard let text = unsafe nftnl_trace_get_str(object, UInt16(attribute.rawValue)) else { return "" }
-        return unsafe String(cString: text)
     }
 
     /// The source (0) or the destination (1) in an IP header (RFC 791, RFC 8200).

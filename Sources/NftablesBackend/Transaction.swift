@@ -34,8 +34,8 @@ struct Transaction {
         var acknowledged = 0
         var first: (sequence: UInt32, errno: CInt)?
         do throws(Failure) {
-            unsafe try socket.receiveAll { message throws(Failure) in
-                guard case .result(let sequence, let number) = unsafe message else { return }
+            try socket.receiveAll { answer, _ throws(Failure) in
+                guard case .result(let sequence, let number) = answer else { return }
                 if number == 0 {
                     acknowledged += 1
                 } else if first.map({ sequence < $0.sequence }) ?? true {
@@ -67,47 +67,42 @@ struct Transaction {
     private mutating func appendTable(
         _ type: nf_tables_msg_types, _ layout: TableLayout, flags: CInt, subject: @escaping @autoclosure () -> String
     ) {
-        unsafe request.append(type, family: layout.family, flags: flags | NLM_F_ACK, subject: subject()) { header in
-            unsafe mnl_attr_put_strz(header, UInt16(NFTA_TABLE_NAME.rawValue), TableLayout.name)
+        request.append(type, family: layout.family, flags: flags | NLM_F_ACK, subject: subject()) { message in
+            message.put(NFTA_TABLE_NAME.rawValue, TableLayout.name)
         }
     }
 
     private mutating func createChain(_ chain: BaseChain, in layout: TableLayout) {
-        unsafe request.append(
+        request.append(
             NFT_MSG_NEWCHAIN, family: layout.family, flags: NLM_F_CREATE | NLM_F_ACK,
             subject: "create chain \(layout.description) \(chain.name)"
-        ) { header in
-            guard let object = unsafe nftnl_chain_alloc() else { return }
-            defer { unsafe nftnl_chain_free(object) }
-            _ = unsafe nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TABLE.rawValue), TableLayout.name)
-            _ = unsafe nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_NAME.rawValue), chain.name)
-            _ = unsafe nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TYPE.rawValue), chain.type)
-            unsafe nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue), chain.hook.number)
-            unsafe nftnl_chain_set_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue), chain.priority)
-            unsafe nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue), UInt32(NF_ACCEPT))
-            unsafe nftnl_chain_nlmsg_build_payload(header, object)
+        ) { message in
+            guard let object = ChainObject() else { return }
+            object.set(NFTNL_CHAIN_TABLE, TableLayout.name)
+            object.set(NFTNL_CHAIN_NAME, chain.name)
+            object.set(NFTNL_CHAIN_TYPE, chain.type)
+            object.set(NFTNL_CHAIN_HOOKNUM, chain.hook.number)
+            object.set(NFTNL_CHAIN_PRIO, UInt32(bitPattern: chain.priority))
+            object.set(NFTNL_CHAIN_POLICY, UInt32(NF_ACCEPT))
+            object.write(to: message)
         }
     }
 
     private mutating func createRule(_ rule: Rule, in layout: TableLayout) throws(Failure) {
         var made = false
-        unsafe request.append(
+        request.append(
             NFT_MSG_NEWRULE, family: layout.family, flags: NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK,
             subject: "create rule \"\(rule.title)\" in \(layout.description) \(rule.place.rawValue)"
-        ) { header in
-            guard let object = unsafe nftnl_rule_alloc() else { return }
-            defer { unsafe nftnl_rule_free(object) }
-            _ = unsafe nftnl_rule_set_str(object, UInt16(NFTNL_RULE_TABLE.rawValue), TableLayout.name)
-            _ = unsafe nftnl_rule_set_str(object, UInt16(NFTNL_RULE_CHAIN.rawValue), rule.place.rawValue)
-            if let comment = rule.comment {
-                let data = RuleComment.encode(comment)
-                _ = unsafe nftnl_rule_set_data(object, UInt16(NFTNL_RULE_USERDATA.rawValue), data, UInt32(data.count))
-            }
+        ) { message in
+            guard let object = RuleObject() else { return }
+            object.set(NFTNL_RULE_TABLE, TableLayout.name)
+            object.set(NFTNL_RULE_CHAIN, rule.place.rawValue)
+            if let comment = rule.comment { object.setUserData(RuleComment.encode(comment)) }
             for expression in ExpressionCodec.encode(rule, in: layout) {
-                guard let part = unsafe ExpressionTransfer.make(expression) else { return }
-                unsafe nftnl_rule_add_expr(object, part)
+                guard let part = ExpressionTransfer.make(expression) else { return }
+                object.add(part)
             }
-            unsafe nftnl_rule_nlmsg_build_payload(header, object)
+            object.write(to: message)
             made = true
         }
         if !made { throw .system("cannot create rule \"\(rule.title)\"", source: "nftnl_expr_alloc", errno: ENOMEM) }

@@ -40,19 +40,11 @@ struct ParsedRule {
 
     /// Nil when libnftnl cannot read the message.
     init?(message: [UInt8]) {
-        guard let rule = nftnl_rule_alloc() else { return nil }
-        defer { nftnl_rule_free(rule) }
-        let parsed = message.withUnsafeBytes { bytes -> CInt in
-            // libmnl wants the header aligned.
-            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 8)
-            defer { copy.deallocate() }
-            copy.copyMemory(from: bytes)
-            return nftnl_rule_nlmsg_parse(copy.baseAddress?.assumingMemoryBound(to: nlmsghdr.self), rule)
-        }
-        guard parsed >= 0, let name = nftnl_rule_get_str(rule, UInt16(NFTNL_RULE_CHAIN.rawValue)) else { return nil }
-        chain = String(cString: name)
-        comment = RuleComment.read(rule: rule)
-        expressions = ExpressionTransfer.read(rule: rule)
+        let rule = withReceivedMessage(message) { message -> RuleObject? in RuleObject(message) }
+        guard let rule else { return nil }
+        chain = rule.text(NFTNL_RULE_CHAIN)
+        comment = rule.userData.flatMap(RuleComment.decode)
+        expressions = rule.map { ExpressionTransfer.read($0) }
     }
 
     /// What the rule says in a table of this layout.
@@ -60,6 +52,14 @@ struct ParsedRule {
         guard let place = Place(rawValue: chain), let comment else { return nil }
         return RuleDecoder.decode(expressions, at: place, in: layout, comment: comment)
     }
+}
+
+/// Lends a message as a socket does: libmnl wants its head aligned.
+func withReceivedMessage<Value: ~Copyable>(_ bytes: [UInt8], _ body: (borrowing ReceivedMessage) -> Value) -> Value {
+    let copy = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 8)
+    defer { copy.deallocate() }
+    copy.copyMemory(from: bytes, byteCount: bytes.count)
+    return body(ReceivedMessage(lent: UnsafePointer(copy.assumingMemoryBound(to: nlmsghdr.self))))
 }
 
 /// The bytes of hexadecimal digits; blanks and line breaks between them do not count.

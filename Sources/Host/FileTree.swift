@@ -197,7 +197,6 @@ extension FileTree {
     }
 
     /// The names in a folder, sorted by their bytes; none where there is no such folder.
-    /// The corresponding C functions are `fdopendir` and `readdir`.
     package func list(_ path: String) throws(Failure) -> [String] {
         guard let location = try locate(path) else { return [] }
         let file = SystemCall.open(location.name, in: location.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -205,20 +204,12 @@ extension FileTree {
             if errno == ENOENT || errno == ENOTDIR { return [] }
             throw .system("cannot list", source: location.path, errno: errno)
         }
-        guard let stream = unsafe fdopendir(file) else {
-            close(file)
+        guard var reader = FolderReader(file) else {
             throw .system("cannot list", source: location.path, errno: errno)
         }
-        defer { unsafe closedir(stream) }
         var names: [String] = []
-        // At the end it returns nothing, as where it fails, and only errno tells.
-        errno = 0
-        while let entry = unsafe readdir(stream) {
-            let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
+        while let name = reader.next() {
             if name != "." && name != ".." { names.append(name) }
-            errno = 0
         }
         // ENOENT: the folder was removed meanwhile, or, under /proc, its process has ended.
         if errno != 0, errno != ENOENT { throw .system("cannot list", source: location.path, errno: errno) }

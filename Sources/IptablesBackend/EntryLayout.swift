@@ -24,6 +24,14 @@ struct EntryLayout {
     /// The flag that says that the protocol counts: `IP6T_F_PROTO`; IPv4 has none.
     let protocolFlag: UInt8
 
+    /// Whether some bytes are one entry: as long as it says, with a target that ends before it does.
+    func isWhole(_ entry: [UInt8]) -> Bool {
+        let target = Int(NativeBytes.decode(entry, targetOffset) as UInt16)
+        let targetSize = Int(NativeBytes.decode(entry, target) as UInt16)
+        return Int(NativeBytes.decode(entry, nextOffset) as UInt16) == entry.count && target >= size
+            && targetSize >= ExtensionHeader.size && target + targetSize <= entry.count
+    }
+
     /// `IFNAMSIZ` (`linux/if.h`).
     static let interfaceSize = 16
 

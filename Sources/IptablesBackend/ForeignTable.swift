@@ -22,6 +22,8 @@ struct ForeignTable {
     private var starts: [Int: String] = [:]
 
     /// Walks the entries twice: jumps may go to chains further on.
+    ///
+    /// Safe: the entries are lent for the call; what is kept of them is copied.
     init(_ name: TableName, _ info: TableSnapshot.Info, _ entries: UnsafeRawBufferPointer) {
         self.name = name
         layout = .layout(of: name.family)
@@ -38,6 +40,8 @@ struct ForeignTable {
         var isRule = true
     }
 
+    /// Safe: an entry's head is looked at where a whole head is left, and the entry taken where it is whole, and not shorter than
+    /// a head.
     private func places(_ info: TableSnapshot.Info, _ entries: UnsafeRawBufferPointer) -> [Place] {
         let builtIn = info.chains
         var places: [Place] = []
@@ -73,6 +77,7 @@ struct ForeignTable {
         var position = 0
         for (index, place) in places.enumerated() {
             if let chain = place.chain {
+                // Safe: the entries are lent to this function's caller.
                 chains.append(makeChain(chain, unsafe policy(of: chain, info, entries)))
                 position = 0
             }
@@ -83,6 +88,7 @@ struct ForeignTable {
                     ForeignRule([], .unknown("more than \(Self.maximumRules) rules"), text: "rule \(position)"))
                 return
             }
+            // Safe: `places` has found this entry within the entries.
             let bytes = unsafe Array(entries[place.offset..<place.offset + place.size])
             let entry = ForeignEntry(bytes, layout: layout, family: name.family, offset: place.offset)
             chains[last].rules += entry.rules(position: position, chains: starts)
@@ -100,6 +106,8 @@ struct ForeignTable {
     }
 
     /// The policy of a built-in chain; nil for others.
+    ///
+    /// Safe: `verdict` looks itself whether there is an entry at the offset.
     private func policy(of chain: String, _ info: TableSnapshot.Info, _ entries: UnsafeRawBufferPointer) -> String? {
         guard let found = info.chains.first(where: { $0.name == chain }) else { return nil }
         return unsafe TableSnapshot.verdict(entries, found.policy, name.family) ?? "ACCEPT"

@@ -32,6 +32,7 @@ package struct IptablesBackend: RulesetBackend {
             let live = try LiveTables.read(family) ?? []
             for table in ForeignTable.priorities.map(\.table) where live.contains(table) {
                 let name = TableName(family: family, table: table)
+                // Safe: the entries are used within the call for which they are lent.
                 chains += unsafe try TableSnapshot.read(name) { info, entries in
                     unsafe ForeignTable(name, info, entries).chains
                 }

@@ -27,6 +27,7 @@ struct TableContents {
         self.init(table.name)
         for chain in table.chains() {
             beginChain(chain, policy: table.policy(chain))
+            // Safe: `take` copies what it keeps of an entry.
             unsafe table.forEachRule(in: chain) { unsafe take($0) }
         }
     }
@@ -42,6 +43,8 @@ struct TableContents {
     }
 
     /// Takes note of the next rule of the chain.
+    ///
+    /// Safe: the entry is lent for the call, and copied where it is kept.
     mutating func take(_ entry: UnsafeRawBufferPointer) {
         defer { position += 1 }
         guard unsafe Self.hasMark(entry, name.family) else {
@@ -54,6 +57,9 @@ struct TableContents {
 
     /// Whether an entry carries a comment that begins with our mark, looked up without copying: a host may have
     /// tens of thousands of rules.
+    ///
+    /// Safe: the offset of the target is in the entry's head, which is looked for first; a match's size is read where a whole
+    /// header of it is left before the target and before the entry's end; `begins` looks for the end itself.
     private static func hasMark(_ entry: UnsafeRawBufferPointer, _ family: AddressFamily) -> Bool {
         let layout = EntryLayout.layout(of: family)
         guard entry.count >= layout.size else { return false }
@@ -73,7 +79,9 @@ struct TableContents {
 
     private static let mark: StaticString = "ecs-netsetup: "
 
-    /// Whether these bytes stand at an offset.
+    /// Whether these bytes stand at an offset, which is none before the beginning.
+    ///
+    /// Safe: as many bytes are compared as the text has, all of them before the entry's end; the text is a constant.
     static func begins(_ entry: UnsafeRawBufferPointer, _ offset: Int, _ text: StaticString) -> Bool {
         guard offset + text.utf8CodeUnitCount <= entry.count, let start = entry.baseAddress else { return false }
         return unsafe memcmp(start + offset, text.utf8Start, text.utf8CodeUnitCount) == 0

@@ -82,7 +82,7 @@ test-docker: root build test-packages $(DOCKER)/ready
 check: build-packages
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
-	@echo "unsafe expressions in Sources: $$(grep -rwo unsafe --include=*.swift Sources | wc -l)"
+	@Tests/MemorySafety/check Sources
 
 # Boots hosts in containers: our package, Docker, cloud-init, every mechanism that brings rules back, and each once without
 # it. Needs root.

@@ -1,12 +1,13 @@
 package import Glibc
 
 /// System calls whose pointers the compiler cannot follow. Each returns what the C function of its name returns, and
-/// leaves the reason of a failure in `errno`.
-///
-/// Safe: every function takes and returns values. The pointers into them are made for one call, and of memory only its
-/// length is told; these calls keep no pointer when they return (section 2 of the manual).
+/// leaves the reason of a failure in `errno`. They take and return values: no pointer goes in or out.
 package enum SystemCall {}
 
+/// Names.
+///
+/// Safe: a path is a C string that Swift makes for the call, and the kernel copies it. `struct stat` is a local of this
+/// build's own layout, which is the C library's. `readlinkat` writes no NUL, and no more than it is told.
 extension SystemCall {
     /// Opens a path; `mode` counts where `flags` has `O_CREAT`.
     package static func open(_ path: String, _ flags: CInt, mode: mode_t = 0) -> CInt {
@@ -73,7 +74,9 @@ extension SystemCall {
     /// The working folder; nil where it cannot be told. The corresponding C function is `getcwd`.
     package static func workingFolder() -> String? { unsafe taken(getcwd(nil, 0)) }
 
-    /// A text for which the C library has asked for memory, as it does where it is given none: that is the caller's then.
+    /// A text for which the C library has asked for memory, as it does where it is given none.
+    ///
+    /// Safe: such memory is the caller's, who is to free it (realpath(3), getcwd(3)); both callers keep no other pointer to it.
     private static func taken(_ text: UnsafeMutablePointer<CChar>?) -> String? {
         guard let text = unsafe text else { return nil }
         defer { unsafe free(text) }
@@ -81,6 +84,10 @@ extension SystemCall {
     }
 }
 
+/// Descriptors.
+///
+/// Safe: an array that is written to is this call's alone, being `inout` or a local, and one that is read lasts for it. The
+/// kernel is told its length, and that of a socket's option from the type that it is made of.
 extension SystemCall {
     /// Reads into the beginning of an array as much as it holds, and no more than `most`.
     package static func read(_ file: CInt, into bytes: inout [UInt8], most: Int = .max) -> Int {
@@ -132,6 +139,10 @@ extension SystemCall {
     }
 }
 
+/// Clocks, and fields of structures.
+///
+/// Safe: `struct timespec` is a local that the kernel fills or reads; a field's bytes are read within the copy of it that was
+/// passed, up to its end.
 extension SystemCall {
     /// What a clock says (`CLOCK_*`). The corresponding C function is `clock_gettime`.
     package static func time(of clock: clockid_t) -> timespec {

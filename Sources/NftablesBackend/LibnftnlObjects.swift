@@ -2,14 +2,14 @@ import CLibnftnl
 import Glibc
 import Model
 
-// Safe, for each type in this file: the object is libnftnl's own, from its `alloc` function, and not null. Nobody else has it,
-// as the pointer is private in a value that cannot be copied; it is freed once, in `deinit`. The getters look attributes up
-// by number: those that the object does not have, or that are not set, give 0 or a null pointer. What they point to belongs
-// to the object, and is copied before they return. The setters copy what they are given.
+// What libnftnl promises for each type in this file: its getters look attributes up by number, and give 0 or a null pointer
+// for those that the object does not have, or that are not set (`ObjectTests`). What they point to belongs to the object, and
+// is copied here before they return. Its setters copy what they are given.
 
 /// A table as libnftnl holds it. The corresponding C type is `struct nftnl_table`.
 ///
-/// Safe: as said above.
+/// Safe: the pointer is not null, and is a table that libnftnl made for this value alone: it is private in a value that cannot be
+/// copied, and freed once, in `deinit`. The getters and setters are such as said above.
 @safe struct TableObject: ~Copyable {
     private let pointer: OpaquePointer
 
@@ -36,7 +36,8 @@ import Model
 
 /// A chain as libnftnl holds it. The corresponding C type is `struct nftnl_chain`.
 ///
-/// Safe: as said above.
+/// Safe: the pointer is not null, and is a chain that libnftnl made for this value alone: it is private in a value that cannot be
+/// copied, and freed once, in `deinit`. The getters and setters are such as said above.
 @safe struct ChainObject: ~Copyable {
     private let pointer: OpaquePointer
 
@@ -86,7 +87,8 @@ import Model
 
 /// A rule as libnftnl holds it. The corresponding C type is `struct nftnl_rule`.
 ///
-/// Safe: as said above.
+/// Safe: the pointer is not null, and is a rule that libnftnl made for this value alone: it is private in a value that cannot be
+/// copied, and freed once, in `deinit`. The getters and setters are such as said above.
 @safe struct RuleObject: ~Copyable {
     private let pointer: OpaquePointer
 
@@ -160,7 +162,8 @@ import Model
 
 /// A set with its elements as libnftnl holds it. The corresponding C type is `struct nftnl_set`.
 ///
-/// Safe: as said above.
+/// Safe: the pointer is not null, and is a set that libnftnl made for this value alone: it is private in a value that cannot be
+/// copied, and freed once, in `deinit`. The getters and setters are such as said above.
 @safe struct SetObject: ~Copyable {
     private let pointer: OpaquePointer
 
@@ -229,7 +232,8 @@ enum Generation {
 
 /// What the kernel's trace told. The corresponding C type is `struct nftnl_trace`.
 ///
-/// Safe: as said above.
+/// Safe: the pointer is not null, and is a trace that libnftnl made for this value alone: it is private in a value that cannot be
+/// copied, and freed once, in `deinit`. The getters and setters are such as said above.
 @safe struct TraceObject: ~Copyable {
     private let pointer: OpaquePointer
 

@@ -36,7 +36,7 @@ struct RequestBuilder {
 
     /// Appends the head of a batch, which the kernel refuses with ERESTART unless the ruleset is still of this generation.
     mutating func beginBatch(generation: UInt32) {
-        // Safe: as in `append`.
+        // Safe: the message's head is all that is written here, into a buffer that has room for any message.
         unsafe appendMessage({ buffer in unsafe nftnl_batch_begin(buffer, 0) }) { message in
             message.put(NFNL_BATCH_GENID.rawValue, generation.bigEndian)
         }
@@ -44,13 +44,13 @@ struct RequestBuilder {
 
     /// Appends the head of a batch for which the ruleset may be of any generation.
     mutating func beginBatch() {
-        // Safe: as in `append`.
+        // Safe: the message's head is all that is written here, into a buffer that has room for any message.
         unsafe appendMessage({ buffer in unsafe nftnl_batch_begin(buffer, 0) })
     }
 
     /// Appends the end of a batch.
     mutating func endBatch() {
-        // Safe: as in `append`.
+        // Safe: the message's head is all that is written here, into a buffer that has room for any message.
         unsafe appendMessage({ buffer in unsafe nftnl_batch_end(buffer, 0) })
     }
 

@@ -185,7 +185,8 @@ private enum ExtendedAttributes {
     /// Gives a file the attributes of another. The corresponding C functions are `flistxattr`, `fgetxattr` and
     /// `fsetxattr`.
     ///
-    /// Safe: each call is told how long the buffer is that `bytes` lends to it, or the value; it reads and writes no more.
+    /// Safe: each call is told how long the buffer is that `bytes` lends to it, or the value; it reads and writes no
+    /// more.
     static func copy(from earlier: CInt, to file: CInt, path: String) throws(Failure) {
         let names = unsafe bytes { unsafe flistxattr(earlier, $0.baseAddress, $0.count) } ?? []
         for name in names.split(separator: 0).map({ String(decoding: $0, as: UTF8.self) }) {

@@ -1,10 +1,10 @@
 import Glibc
 
-/// The names in an open folder, which is closed when this goes out of scope. The corresponding C functions are `fdopendir`,
-/// `readdir` and `closedir`.
+/// The names in an open folder, which is closed when this goes out of scope. The corresponding C functions are
+/// `fdopendir`, `readdir` and `closedir`.
 ///
-/// Safe: the stream is `fdopendir`'s and not null. Nobody else has it, as it is private in a value that cannot be copied; it
-/// is closed once, in `deinit`. What `readdir` returns lasts until the next call, and is copied before.
+/// Safe: the stream is `fdopendir`'s and not null. Nobody else has it, as it is private in a value that cannot be
+/// copied; it is closed once, in `deinit`. What `readdir` returns lasts until the next call, and is copied before.
 @safe struct FolderReader: ~Copyable {
     private let stream: OpaquePointer
 
@@ -29,8 +29,9 @@ import Glibc
         return unsafe Self.name(of: entry)
     }
 
-    /// An entry's name. Not by the field `d_name`, which is 256 bytes long for the compiler, while the entry ends behind the
-    /// name: copying the field reads what lies behind the entry, for the last one what lies behind the stream's memory.
+    /// An entry's name. Not by the field `d_name`, which is 256 bytes long for the compiler, while the entry ends
+    /// behind the name: copying the field reads what lies behind the entry, for the last one what lies behind the
+    /// stream's memory.
     ///
     /// Safe: the name begins where the field does, and ends with a NUL (readdir(3)).
     static func name(of entry: UnsafePointer<dirent>) -> String {

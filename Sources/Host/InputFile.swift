@@ -28,8 +28,8 @@ package enum InputFile {
         if unsafe trial == MAP_FAILED { throw failure(name, "mmap", errno) }
         unsafe munmap(trial, capacity)
         var number: CInt = 0
-        // Safe: the array's memory begins with `count` bytes that read(2) has written; it is told where they end, and how many
-        // more there is room for.
+        // Safe: the array's memory begins with `count` bytes that read(2) has written; it is told where they end, and
+        // how many more there is room for.
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
             while count < buffer.count {
                 let rest = unsafe UnsafeMutableRawBufferPointer(

@@ -40,8 +40,8 @@ struct ForeignTable {
         var isRule = true
     }
 
-    /// Safe: an entry's head is looked at where a whole head is left, and the entry taken where it is whole, and not shorter than
-    /// a head.
+    /// Safe: an entry's head is looked at where a whole head is left, and the entry taken where it is whole, and not
+    /// shorter than a head.
     private func places(_ info: TableSnapshot.Info, _ entries: UnsafeRawBufferPointer) -> [Place] {
         let builtIn = info.chains
         var places: [Place] = []

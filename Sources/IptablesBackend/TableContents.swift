@@ -58,8 +58,8 @@ struct TableContents {
     /// Whether an entry carries a comment that begins with our mark, looked up without copying: a host may have
     /// tens of thousands of rules.
     ///
-    /// Safe: the offset of the target is in the entry's head, which is looked for first; a match's size is read where a whole
-    /// header of it is left before the target and before the entry's end; `begins` looks for the end itself.
+    /// Safe: the offset of the target is in the entry's head, which is looked for first; a match's size is read where a
+    /// whole header of it is left before the target and before the entry's end; `begins` looks for the end itself.
     private static func hasMark(_ entry: UnsafeRawBufferPointer, _ family: AddressFamily) -> Bool {
         let layout = EntryLayout.layout(of: family)
         guard entry.count >= layout.size else { return false }

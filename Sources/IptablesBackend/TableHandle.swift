@@ -5,9 +5,9 @@ import Model
 /// A snapshot of a stock table with the changes made to it, freed when it goes out of scope. The corresponding C
 /// type is `struct xtc_handle`.
 ///
-/// Safe: the handle is libiptc's of the table's family, from `init`, and not null. Nobody else has it, as it is private in a
-/// value that cannot be copied; it is freed once, in `deinit`. The texts and entries that libiptc gives out are in the
-/// handle's memory, and last until the next change: texts are copied at once, entries lent for a call.
+/// Safe: the handle is libiptc's of the table's family, from `init`, and not null. Nobody else has it, as it is private
+/// in a value that cannot be copied; it is freed once, in `deinit`. The texts and entries that libiptc gives out are in
+/// the handle's memory, and last until the next change: texts are copied at once, entries lent for a call.
 @safe struct TableHandle: ~Copyable {
     let name: TableName
     private let handle: OpaquePointer
@@ -58,8 +58,8 @@ import Model
     /// Gives every rule of a chain to `body`: its bytes in libiptc's memory, good during the call only. The
     /// corresponding C functions are `iptc_first_rule` and `iptc_next_rule`.
     func forEachRule(in chain: String, _ body: (UnsafeRawBufferPointer) -> Void) {
-        // Safe: `next_offset` is an entry's length, by which libiptc has taken it out of the kernel's answer. Nothing changes the
-        // handle while it is borrowed here.
+        // Safe: `next_offset` is an entry's length, by which libiptc has taken it out of the kernel's answer. Nothing
+        // changes the handle while it is borrowed here.
         if name.family == .ipv4 {
             var next = unsafe iptc_first_rule(chain, handle)
             while let entry = unsafe next {
@@ -81,7 +81,8 @@ import Model
         guard EntryLayout.layout(of: name.family).isWhole(entry) else {
             throw Failure(.trouble, "cannot insert a damaged rule into \(name.description) \(chain)")
         }
-        // Safe: an array's memory is aligned for any of the entry's fields, and the lengths in it have just been looked at.
+        // Safe: an array's memory is aligned for any of the entry's fields, and the lengths in it have just been looked
+        // at.
         let done = unsafe entry.withUnsafeBytes { bytes -> CInt in
             guard let start = bytes.baseAddress else { return 0 }
             return switch name.family {

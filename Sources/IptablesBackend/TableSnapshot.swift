@@ -73,7 +73,8 @@ enum TableSnapshot {
         _ size: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Value
     ) throws(Failure) -> Value {
         let length = headSize + size
-        // Safe: the kernel chooses where. The memory is this function's: `length` bytes, lent for the call and given back after.
+        // Safe: the kernel chooses where. The memory is this function's: `length` bytes, lent for the call and given
+        // back after.
         let memory = unsafe mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
             throw .system("cannot read a table", source: "mmap of \(length) bytes", errno: errno)
@@ -86,8 +87,8 @@ enum TableSnapshot {
     private static func readEntries(
         _ name: TableName, _ raw: CInt, _ info: Info, into buffer: UnsafeMutableRawBufferPointer
     ) throws(Failure) -> UnsafeRawBufferPointer? {
-        // Safe: the head of 40 bytes has room for the name, which is one of the stock tables', and for the size. The kernel copies no
-        // more than it is told, and refuses where that is not the table's size.
+        // Safe: the head of 40 bytes has room for the name, which is one of the stock tables', and for the size. The
+        // kernel copies no more than it is told, and refuses where that is not the table's size.
         unsafe buffer.copyBytes(from: Array(name.table.utf8))
         unsafe buffer.storeBytes(of: UInt32(info.size), toByteOffset: 32, as: UInt32.self)
         var size = socklen_t(buffer.count)
@@ -102,8 +103,8 @@ enum TableSnapshot {
     /// Walks the entries. A built-in chain begins where the head says and ends with its policy; another begins with an
     /// entry whose target is ERROR and holds its name, and ends with a return before the next such entry.
     ///
-    /// Safe: an entry's head is looked at where a whole head is left, and the entry taken where it is whole, and not shorter than
-    /// a head. The entries are lent for the call, which `latest` does not outlive.
+    /// Safe: an entry's head is looked at where a whole head is left, and the entry taken where it is whole, and not
+    /// shorter than a head. The entries are lent for the call, which `latest` does not outlive.
     private static func contents(_ name: TableName, _ info: Info, _ entries: UnsafeRawBufferPointer) -> TableContents {
         var contents = TableContents(name)
         let layout = EntryLayout.layout(of: name.family)
@@ -140,7 +141,8 @@ enum TableSnapshot {
 
     /// The verdict of the entry at an offset; nil where no entry with one ends before the entries do.
     ///
-    /// Safe: an entry without matches is a head, a target's header and four bytes of verdict, all of which are looked for first.
+    /// Safe: an entry without matches is a head, a target's header and four bytes of verdict, all of which are looked
+    /// for first.
     static func verdict(_ entries: UnsafeRawBufferPointer, _ offset: Int, _ family: AddressFamily) -> String? {
         let layout = EntryLayout.layout(of: family)
         guard offset >= 0, offset + layout.size + ExtensionHeader.size + 4 <= entries.count else { return nil }
@@ -151,8 +153,8 @@ enum TableSnapshot {
     /// The chain that an entry begins, if its target is ERROR (`struct xt_error_target`); the last entry of a table is
     /// such a one too.
     ///
-    /// Safe: an entry is not shorter than its head, with the offset of its target; the name is looked for where the target's
-    /// header is within the entry.
+    /// Safe: an entry is not shorter than its head, with the offset of its target; the name is looked for where the
+    /// target's header is within the entry.
     static func chainName(_ entry: UnsafeRawBufferPointer, _ layout: EntryLayout) -> String? {
         let target = unsafe Int(entry.loadUnaligned(fromByteOffset: layout.targetOffset, as: UInt16.self))
         let name = target + ExtensionHeader.nameOffset

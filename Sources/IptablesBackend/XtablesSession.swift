@@ -5,8 +5,9 @@ import Model
 ///
 /// Opening a table of many rules is dear, so that one opened to be read is kept to be written.
 ///
-/// Safe: it travels in an `InstalledRuleset`, which is `Sendable`, from `read` to `commit`, and both are called by the engine on
-/// the thread that it runs on. The only other threads of this program send a probe's packets, and get no ruleset.
+/// Safe: it travels in an `InstalledRuleset`, which is `Sendable`, from `read` to `commit`, and both are called by the
+/// engine on the thread that it runs on. The only other threads of this program send a probe's packets, and get no
+/// ruleset.
 final class XtablesSession: Reservation, @unchecked Sendable {
     private var lock: FileLock?
     private var tables: [OpenTable] = []

@@ -2,8 +2,8 @@ package import Glibc
 
 /// A variable of this process's environment.
 ///
-/// Safe: `getenv` returns a pointer into the environment, which lasts until somebody changes it (getenv(3)). Nobody does:
-/// nothing in this program calls `setenv`, `putenv` or `unsetenv`, nor do the libraries that it is linked with.
+/// Safe: `getenv` returns a pointer into the environment, which lasts until somebody changes it (getenv(3)). Nobody
+/// does: nothing in this program calls `setenv`, `putenv` or `unsetenv`, nor do the libraries that it is linked with.
 package enum EnvironmentVariable {
     /// Its text; nil where it is not set.
     package static func text(_ name: String) -> String? {

@@ -1,10 +1,10 @@
 import Glibc
 
-/// Reads a file line by line, and closes it when it goes out of scope. The corresponding C functions are `fopen`, `fgets`
-/// and `fclose`.
+/// Reads a file line by line, and closes it when it goes out of scope. The corresponding C functions are `fopen`,
+/// `fgets` and `fclose`.
 ///
-/// Safe: the stream is `fopen`'s. It is not null, nobody else has it, as it is private in a value that cannot be copied,
-/// and it is closed once, in `deinit`.
+/// Safe: the stream is `fopen`'s. It is not null, nobody else has it, as it is private in a value that cannot be
+/// copied, and it is closed once, in `deinit`.
 @safe package struct LineReader: ~Copyable {
     private let stream: UnsafeMutablePointer<FILE>
     private var line: [CChar]

@@ -37,7 +37,8 @@ extension SystemCall {
         return unsafe withPointer(to: address) { unsafe Glibc.connect(socket, $0, $1) }
     }
 
-    /// Sends bytes to an address that begins with its family, such as `struct sockaddr_ll`. The corresponding C function is `sendto`.
+    /// Sends bytes to an address that begins with its family, such as `struct sockaddr_ll`. The corresponding C
+    /// function is `sendto`.
     package static func send(_ bytes: [UInt8], to socket: CInt, at address: some BitwiseCopyable) -> Int {
         // Safe: both lengths are those of what the pointers lead to.
         unsafe withPointer(to: address) { unsafe sendto(socket, bytes, bytes.count, 0, $0, $1) }
@@ -45,8 +46,8 @@ extension SystemCall {
 
     /// An address as calls take it, with its length.
     ///
-    /// Safe: the pointer is there for the call, and leads to as many bytes as the length says. The kernel copies them, and
-    /// refuses what is no address.
+    /// Safe: the pointer is there for the call, and leads to as many bytes as the length says. The kernel copies them,
+    /// and refuses what is no address.
     private static func withPointer<Address, Value>(
         to address: Address, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Value
     ) -> Value {

@@ -12,8 +12,8 @@ extension SystemCall {
     package static func spawn(
         _ path: String, _ words: [String], environment: [String], output: CInt?
     ) -> (child: pid_t, errno: CInt) {
-        // Safe: the strings are strdup's, and freed here alone, when posix_spawn has returned: the child has a copy of them
-        // by then. A null pointer ends each list, an earlier one where there was no memory for a string.
+        // Safe: the strings are strdup's, and freed here alone, when posix_spawn has returned: the child has a copy of
+        // them by then. A null pointer ends each list, an earlier one where there was no memory for a string.
         let arguments = unsafe words.map { unsafe strdup($0) } + [nil]
         let variables = unsafe environment.map { unsafe strdup($0) } + [nil]
         defer { unsafe (arguments + variables).forEach { unsafe free($0) } }

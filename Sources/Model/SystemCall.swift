@@ -34,14 +34,15 @@ extension SystemCall {
         return unsafe fstat(file, &status) == 0 ? status : nil
     }
 
-    /// What the file system says of a name in a folder; nil where it does not. The corresponding C function is `fstatat`.
+    /// What the file system says of a name in a folder; nil where it does not. The corresponding C function is
+    /// `fstatat`.
     package static func status(of name: String, in folder: CInt, _ flags: CInt) -> stat? {
         var status = Glibc.stat()
         return unsafe fstatat(folder, name, &status, flags) == 0 ? status : nil
     }
 
-    /// Where a symbolic link in a folder leads, cut off at so many bytes; nil where it cannot be told. The corresponding C
-    /// function is `readlinkat`.
+    /// Where a symbolic link in a folder leads, cut off at so many bytes; nil where it cannot be told. The
+    /// corresponding C function is `readlinkat`.
     package static func linkTarget(of name: String, in folder: CInt, most: Int) -> [UInt8]? {
         var target = [CChar](repeating: 0, count: most)
         let count = unsafe readlinkat(folder, name, &target, target.count)
@@ -76,7 +77,8 @@ extension SystemCall {
 
     /// A text for which the C library has asked for memory, as it does where it is given none.
     ///
-    /// Safe: such memory is the caller's, who is to free it (realpath(3), getcwd(3)); both callers keep no other pointer to it.
+    /// Safe: such memory is the caller's, who is to free it (realpath(3), getcwd(3)); both callers keep no other
+    /// pointer to it.
     private static func taken(_ text: UnsafeMutablePointer<CChar>?) -> String? {
         guard let text = unsafe text else { return nil }
         defer { unsafe free(text) }
@@ -86,8 +88,8 @@ extension SystemCall {
 
 /// Descriptors.
 ///
-/// Safe: an array that is written to is this call's alone, being `inout` or a local, and one that is read lasts for it. The
-/// kernel is told its length, and that of a socket's option from the type that it is made of.
+/// Safe: an array that is written to is this call's alone, being `inout` or a local, and one that is read lasts for it.
+/// The kernel is told its length, and that of a socket's option from the type that it is made of.
 extension SystemCall {
     /// Reads into the beginning of an array as much as it holds, and no more than `most`.
     package static func read(_ file: CInt, into bytes: inout [UInt8], most: Int = .max) -> Int {
@@ -123,8 +125,8 @@ extension SystemCall {
         return unsafe setsockopt(socket, SOL_SOCKET, option, &value, socklen_t(MemoryLayout<Value>.size))
     }
 
-    /// Reads a socket's option into an array that says by its contents what is asked for, and by its length how much may
-    /// be answered. The corresponding C function is `getsockopt`.
+    /// Reads a socket's option into an array that says by its contents what is asked for, and by its length how much
+    /// may be answered. The corresponding C function is `getsockopt`.
     package static func get(_ option: CInt, at level: CInt, of socket: CInt, into bytes: inout [UInt8]) -> CInt {
         var size = socklen_t(bytes.count)
         return unsafe getsockopt(socket, level, option, &bytes, &size)
@@ -141,8 +143,8 @@ extension SystemCall {
 
 /// Clocks, and fields of structures.
 ///
-/// Safe: `struct timespec` is a local that the kernel fills or reads; a field's bytes are read within the copy of it that was
-/// passed, up to its end.
+/// Safe: `struct timespec` is a local that the kernel fills or reads; a field's bytes are read within the copy of it
+/// that was passed, up to its end.
 extension SystemCall {
     /// What a clock says (`CLOCK_*`). The corresponding C function is `clock_gettime`.
     package static func time(of clock: clockid_t) -> timespec {

@@ -7,8 +7,9 @@ typealias ExpressionAttribute = Int
 /// An expression for a rule that is being made, freed when it goes out of scope. The corresponding C type is
 /// `struct nftnl_expr`.
 ///
-/// Safe: the object is `nftnl_expr_alloc`'s and not null. Nobody else has it, as it is private in a value that cannot be
-/// copied. It is freed once: in `deinit`, or by the rule that it is handed over to. The setters copy what they are given.
+/// Safe: the object is `nftnl_expr_alloc`'s and not null. Nobody else has it, as it is private in a value that cannot
+/// be copied. It is freed once: in `deinit`, or by the rule that it is handed over to. The setters copy what they are
+/// given.
 @safe struct NewExpression: ~Copyable {
     private let pointer: OpaquePointer
 
@@ -32,8 +33,8 @@ typealias ExpressionAttribute = Int
     }
 
     func set(_ attribute: ExpressionAttribute, _ bytes: [UInt8]) {
-        // Safe: libnftnl has room for a value of the kernel's, and some of its versions do not look whether it is enough.
-        // An address is the longest that a rule of ours holds.
+        // Safe: libnftnl has room for a value of the kernel's, and some of its versions do not look whether it is
+        // enough. An address is the longest that a rule of ours holds.
         precondition(bytes.count <= Int(NFT_DATA_VALUE_MAXLEN))
         _ = unsafe nftnl_expr_set(pointer, UInt16(attribute), bytes, UInt32(bytes.count))
     }
@@ -48,10 +49,10 @@ typealias ExpressionAttribute = Int
 
 /// An expression of a rule, lent by it. The corresponding C type is `struct nftnl_expr`.
 ///
-/// Safe: it is made of an expression that is not null, and lent while its rule lives (`RuleObject.map`); it cannot be copied, so
-/// that nobody keeps it. The getters look attributes up by number: those that the expression does not have, or that are not
-/// set, give 0 or a null pointer. What they point to is copied before they return. Each is asked for with the width in
-/// which libnftnl keeps it (`include/libnftnl/expr.h`, and its `expr_*_get`).
+/// Safe: it is made of an expression that is not null, and lent while its rule lives (`RuleObject.map`); it cannot be
+/// copied, so that nobody keeps it. The getters look attributes up by number: those that the expression does not have,
+/// or that are not set, give 0 or a null pointer. What they point to is copied before they return. Each is asked for
+/// with the width in which libnftnl keeps it (`include/libnftnl/expr.h`, and its `expr_*_get`).
 @safe struct ReadExpression: ~Copyable {
     private let pointer: OpaquePointer
 

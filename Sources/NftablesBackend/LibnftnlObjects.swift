@@ -2,14 +2,14 @@ import CLibnftnl
 import Glibc
 import Model
 
-// What libnftnl promises for each type in this file: its getters look attributes up by number, and give 0 or a null pointer
-// for those that the object does not have, or that are not set (`ObjectTests`). What they point to belongs to the object, and
-// is copied here before they return. Its setters copy what they are given.
+// What libnftnl promises for each type in this file: its getters look attributes up by number, and give 0 or a null
+// pointer for those that the object does not have, or that are not set (`ObjectTests`). What they point to belongs to
+// the object, and is copied here before they return. Its setters copy what they are given.
 
 /// A table as libnftnl holds it. The corresponding C type is `struct nftnl_table`.
 ///
-/// Safe: the pointer is not null, and is a table that libnftnl made for this value alone: it is private in a value that cannot be
-/// copied, and freed once, in `deinit`. The getters and setters are such as said above.
+/// Safe: the pointer is not null, and is a table that libnftnl made for this value alone: it is private in a value that
+/// cannot be copied, and freed once, in `deinit`. The getters and setters are such as said above.
 @safe struct TableObject: ~Copyable {
     private let pointer: OpaquePointer
 
@@ -36,8 +36,8 @@ import Model
 
 /// A chain as libnftnl holds it. The corresponding C type is `struct nftnl_chain`.
 ///
-/// Safe: the pointer is not null, and is a chain that libnftnl made for this value alone: it is private in a value that cannot be
-/// copied, and freed once, in `deinit`. The getters and setters are such as said above.
+/// Safe: the pointer is not null, and is a chain that libnftnl made for this value alone: it is private in a value that
+/// cannot be copied, and freed once, in `deinit`. The getters and setters are such as said above.
 @safe struct ChainObject: ~Copyable {
     private let pointer: OpaquePointer
 
@@ -79,16 +79,16 @@ import Model
 
     /// Writes it into a message. The corresponding C function is `nftnl_chain_nlmsg_build_payload`.
     func write(to message: borrowing MessageWriter) {
-        // Safe: the function does not look where the message ends. A chain's names and numbers, all of them this program's
-        // own, take some 100 bytes of `RequestBuilder.messageSize`.
+        // Safe: the function does not look where the message ends. A chain's names and numbers, all of them this
+        // program's own, take some 100 bytes of `RequestBuilder.messageSize`.
         unsafe nftnl_chain_nlmsg_build_payload(message.header, pointer)
     }
 }
 
 /// A rule as libnftnl holds it. The corresponding C type is `struct nftnl_rule`.
 ///
-/// Safe: the pointer is not null, and is a rule that libnftnl made for this value alone: it is private in a value that cannot be
-/// copied, and freed once, in `deinit`. The getters and setters are such as said above.
+/// Safe: the pointer is not null, and is a rule that libnftnl made for this value alone: it is private in a value that
+/// cannot be copied, and freed once, in `deinit`. The getters and setters are such as said above.
 @safe struct RuleObject: ~Copyable {
     private let pointer: OpaquePointer
 
@@ -128,7 +128,8 @@ import Model
 
     /// What `transform` makes of each expression. The corresponding C function is `nftnl_expr_iter_next`.
     func map<Value>(_ transform: (borrowing ReadExpression) -> Value) -> [Value] {
-        // Safe: the expressions are the rule's, which lives longer than the iterator; they are lent to `transform` for a call.
+        // Safe: the expressions are the rule's, which lives longer than the iterator; they are lent to `transform` for
+        // a call.
         guard let iterator = unsafe nftnl_expr_iter_create(pointer) else { return [] }
         defer { unsafe nftnl_expr_iter_destroy(iterator) }
         var values: [Value] = []
@@ -154,16 +155,16 @@ import Model
 
     /// Writes it into a message. The corresponding C function is `nftnl_rule_nlmsg_build_payload`.
     func write(to message: borrowing MessageWriter) {
-        // Safe: the function does not look where the message ends. A rule of ours takes 1 KiB at most (`LibnftnlTests`) of
-        // `RequestBuilder.messageSize`, which is eight times that; nobody else's rule is ever written.
+        // Safe: the function does not look where the message ends. A rule of ours takes 1 KiB at most (`LibnftnlTests`)
+        // of `RequestBuilder.messageSize`, which is eight times that; nobody else's rule is ever written.
         unsafe nftnl_rule_nlmsg_build_payload(message.header, pointer)
     }
 }
 
 /// A set with its elements as libnftnl holds it. The corresponding C type is `struct nftnl_set`.
 ///
-/// Safe: the pointer is not null, and is a set that libnftnl made for this value alone: it is private in a value that cannot be
-/// copied, and freed once, in `deinit`. The getters and setters are such as said above.
+/// Safe: the pointer is not null, and is a set that libnftnl made for this value alone: it is private in a value that
+/// cannot be copied, and freed once, in `deinit`. The getters and setters are such as said above.
 @safe struct SetObject: ~Copyable {
     private let pointer: OpaquePointer
 
@@ -191,9 +192,9 @@ import Model
 
 /// An element of a set, lent by it. The corresponding C type is `struct nftnl_set_elem`.
 ///
-/// Safe: only `SetObject` makes one, of an element that is not null, and lends it while the set lives; it cannot be copied,
-/// so that nobody keeps it. Unlike others, libnftnl reads an element's number through the null pointer where it is not set:
-/// whether it is, is asked first.
+/// Safe: only `SetObject` makes one, of an element that is not null, and lends it while the set lives; it cannot be
+/// copied, so that nobody keeps it. Unlike others, libnftnl reads an element's number through the null pointer where it
+/// is not set: whether it is, is asked first.
 @safe struct ElementObject: ~Copyable {
     private let pointer: OpaquePointer
 
@@ -232,8 +233,8 @@ enum Generation {
 
 /// What the kernel's trace told. The corresponding C type is `struct nftnl_trace`.
 ///
-/// Safe: the pointer is not null, and is a trace that libnftnl made for this value alone: it is private in a value that cannot be
-/// copied, and freed once, in `deinit`. The getters and setters are such as said above.
+/// Safe: the pointer is not null, and is a trace that libnftnl made for this value alone: it is private in a value that
+/// cannot be copied, and freed once, in `deinit`. The getters and setters are such as said above.
 @safe struct TraceObject: ~Copyable {
     private let pointer: OpaquePointer
 
@@ -273,8 +274,8 @@ enum Generation {
 
 /// A C string, or nothing.
 ///
-/// Safe: those of libnftnl's objects and of the kernel's attributes end with a NUL. The callers' object or message lives
-/// until this has copied it.
+/// Safe: those of libnftnl's objects and of the kernel's attributes end with a NUL. The callers' object or message
+/// lives until this has copied it.
 @unsafe func string(_ text: UnsafePointer<CChar>?) -> String {
     guard let text = unsafe text else { return "" }
     return unsafe String(cString: text)

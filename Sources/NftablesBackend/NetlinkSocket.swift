@@ -4,9 +4,9 @@ import Model
 
 /// A netlink socket to netfilter, closed when it goes out of scope. The corresponding C type is `struct mnl_socket`.
 ///
-/// Safe: the socket is `mnl_socket_open2`'s and not null. Nobody else has it, as it is private in a value that cannot be
-/// copied; it is closed once, in `deinit`. libmnl reads and writes as many bytes as it is told, which is the arrays' length
-/// and the buffer's.
+/// Safe: the socket is `mnl_socket_open2`'s and not null. Nobody else has it, as it is private in a value that cannot
+/// be copied; it is closed once, in `deinit`. libmnl reads and writes as many bytes as it is told, which is the arrays'
+/// length and the buffer's.
 @safe struct NetlinkSocket: ~Copyable {
     private let socket: OpaquePointer
 
@@ -88,8 +88,8 @@ import Model
 
 /// A message of nf_tables, lent while it is in the socket's buffer. The corresponding C type is `struct nlmsghdr`.
 ///
-/// Safe: it is made of a whole message, one for which `mnl_nlmsg_ok` holds, and lent for a call (`receiveAll`); it cannot be
-/// copied, so that nobody keeps it.
+/// Safe: it is made of a whole message, one for which `mnl_nlmsg_ok` holds, and lent for a call (`receiveAll`); it
+/// cannot be copied, so that nobody keeps it.
 @safe struct ReceivedMessage: ~Copyable {
     /// For libnftnl, which looks for attributes up to the message's length and no further.
     @unsafe let header: UnsafePointer<nlmsghdr>
@@ -99,8 +99,8 @@ import Model
     /// The text of an attribute, which follows a fixed part of this size; nil where there is none.
     func text(_ attribute: UInt16, after size: Int) -> String? {
         var text: String?
-        // Safe: `mnl_attr_ok` holds where a whole attribute is in what is left of the message, be that less than nothing. The
-        // kernel writes texts with their NUL (`nla_put_string`); one without is passed by.
+        // Safe: `mnl_attr_ok` holds where a whole attribute is in what is left of the message, be that less than
+        // nothing. The kernel writes texts with their NUL (`nla_put_string`); one without is passed by.
         var next = unsafe mnl_nlmsg_get_payload_offset(header, size)?.assumingMemoryBound(to: nlattr.self)
         let end = unsafe UnsafeRawPointer(header) + Int(header.pointee.nlmsg_len)
         while let current = unsafe next, unsafe mnl_attr_ok(current, CInt(end - UnsafeRawPointer(current))) {
@@ -133,8 +133,8 @@ extension NetlinkSocket {
 
     /// Reads every queued message and lends each to `body`.
     func receiveAll(_ body: (NetlinkAnswer, borrowing ReceivedMessage) throws(Failure) -> Void) throws(Failure) {
-        // Safe: the buffer is this function's, aligned for a message's head. `mnl_nlmsg_ok` holds where a whole message is in
-        // what is left of the bytes that came; `mnl_nlmsg_next` goes behind it and takes it off them.
+        // Safe: the buffer is this function's, aligned for a message's head. `mnl_nlmsg_ok` holds where a whole message
+        // is in what is left of the bytes that came; `mnl_nlmsg_next` goes behind it and takes it off them.
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 8)
         defer { unsafe buffer.deallocate() }
         while let count = unsafe try receive(into: buffer) {
@@ -149,8 +149,8 @@ extension NetlinkSocket {
         }
     }
 
-    /// Safe: the head belongs to a whole message; an error is read where the message is long enough for one, and is aligned as
-    /// messages are, to four bytes (`NLMSG_ALIGNTO`).
+    /// Safe: the head belongs to a whole message; an error is read where the message is long enough for one, and is
+    /// aligned as messages are, to four bytes (`NLMSG_ALIGNTO`).
     private static func classify(_ header: UnsafeMutablePointer<nlmsghdr>) -> NetlinkAnswer {
         if unsafe header.pointee.nlmsg_flags & UInt16(NLM_F_DUMP_INTR) != 0 { return .interrupted }
         switch unsafe CInt(header.pointee.nlmsg_type) {

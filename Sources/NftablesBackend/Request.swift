@@ -56,8 +56,8 @@ struct RequestBuilder {
 
     /// Appends what `build` begins, in a buffer that is there for this call, and `fill` goes on with.
     ///
-    /// Safe: the buffer's memory is aligned for a head, and bound to nothing else. The head, which `build` returns, is its
-    /// beginning; its length is that of what was written, all of it in the buffer, as `MessageWriter` sees to it.
+    /// Safe: the buffer's memory is aligned for a head, and bound to nothing else. The head, which `build` returns, is
+    /// its beginning; its length is that of what was written, all of it in the buffer, as `MessageWriter` sees to it.
     private mutating func appendMessage(
         _ build: (UnsafeMutablePointer<CChar>) -> UnsafeMutablePointer<nlmsghdr>?,
         fill: (borrowing MessageWriter) -> Void = { _ in }
@@ -74,8 +74,8 @@ struct RequestBuilder {
 
 /// A message that is being written. The corresponding C type is `struct nlmsghdr`.
 ///
-/// Safe: only `RequestBuilder` makes one, of a message at the beginning of a buffer of `messageSize` bytes, and lends it for a
-/// call; it cannot be copied, so that nobody keeps it. An attribute for which there is no room is not written.
+/// Safe: only `RequestBuilder` makes one, of a message at the beginning of a buffer of `messageSize` bytes, and lends
+/// it for a call; it cannot be copied, so that nobody keeps it. An attribute for which there is no room is not written.
 @safe struct MessageWriter: ~Copyable {
     /// For libnftnl.
     @unsafe let header: UnsafeMutablePointer<nlmsghdr>

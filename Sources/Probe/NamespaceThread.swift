@@ -12,8 +12,8 @@ enum NamespaceThread {
         let tasks = items.map { item in ThreadTask { body(item) } }
         let threads = tasks.map { task -> pthread_t? in
             var thread = pthread_t()
-            // Safe: the task is retained for the thread, which takes that reference over as it starts; where it does not start,
-            // the reference is released here, and nobody has it any more.
+            // Safe: the task is retained for the thread, which takes that reference over as it starts; where it does
+            // not start, the reference is released here, and nobody has it any more.
             let argument = unsafe Unmanaged.passRetained(task as ErasedTask).toOpaque()
             let code = unsafe pthread_create(&thread, nil, { unsafe runTask($0) }, argument)
             if code == 0 { return thread }

@@ -5,8 +5,9 @@ import Model
 /// A netlink socket to rtnetlink of the network namespace in which it was opened, whichever thread uses it later. Closed
 /// when it goes out of scope. The corresponding C type is `struct mnl_socket`.
 ///
-/// Safe: the socket is `mnl_socket_open2`'s and not null. Nobody else has it, as it is private in a value that cannot be
-/// copied; it is closed once, in `deinit`. libmnl reads and writes as many bytes as it is told, which is the arrays' length.
+/// Safe: the socket is `mnl_socket_open2`'s and not null. Nobody else has it, as it is private in a value that cannot
+/// be copied; it is closed once, in `deinit`. libmnl reads and writes as many bytes as it is told, which is the arrays'
+/// length.
 @safe struct RouteSocket: ~Copyable {
     private let socket: OpaquePointer
 

@@ -1,5 +1,6 @@
 import Glibc
 import Model
+import TestSupport
 import Testing
 
 @testable import Host
@@ -30,7 +31,9 @@ struct HelperProgramTests {
         #expect(missing.errno == ENOENT && missing.source == "/no/such")
     }
 
-    @Test("get no word through a shell, none of our environment and nothing to read", .timeLimit(.minutes(1)))
+    @Test(
+        "get no word through a shell, none of our environment and nothing to read",
+        .timeLimit(.minutes(Sanitizer.limit(3))))
     func surroundings() throws {
         setenv("ECS_NETSETUP_PROBE", "x", 1)
         defer { unsetenv("ECS_NETSETUP_PROBE") }
@@ -41,6 +44,6 @@ struct HelperProgramTests {
             ])
     }
 
-    @Test("may say more than a pipe holds", .timeLimit(.minutes(1)))
+    @Test("may say more than a pipe holds", .timeLimit(.minutes(Sanitizer.limit(3))))
     func talks() throws { try HelperProgram.run(["/bin/sh", "-c", "head -c 1000000 /dev/zero"]) }
 }

@@ -15,7 +15,7 @@ enum PropertySeed {
         return unsafe UInt64(String(cString: text))
     }
 
-    static func cases(_ count: Int) -> Int { count * factor }
+    static func cases(_ count: Int) -> Int { Sanitizer.fewer(count * factor) }
 
     /// A generator for each test, so that they do not depend on each other's order.
     static func generator(_ salt: UInt64) -> SplitMix64 { SplitMix64(state: value &+ salt &* 0x1_0000_0001) }

@@ -55,7 +55,7 @@ STORM ?= 1
 .PHONY: install-unit deb rpm dist test-packaging packaging-packages packaging-test-packages
 .PHONY: test-docker test-boot test-boot-qemu guest guest-packages
 .PHONY: test-fleet fleet-tools root
-.PHONY: test-faults test-hostile test-storm
+.PHONY: test-faults test-hostile test-storm test-address test-thread test-sanitizers
 
 build: build-packages $(STATIC)/libstdc++.a $(FLOOR)
 	$(SWIFT) build $(RELEASE) --product ecs-netsetup
@@ -137,8 +137,20 @@ test-hostile: root build test-packages
 # Puts what a run noted into docs/reliability.md.
 define publish
 	$(SWIFT) build --product publish
-	$(BUILD)/debug/publish $(1) $(NOTES)
+	flock $(BUILD) $(BUILD)/debug/publish $(1) $(NOTES)
 endef
+
+# The tests and the program that they run, built with the address and with the thread sanitizer. Needs root.
+test-address test-thread: NOTES = $(CURDIR)/$(BUILD)/$(@:test-%=%)/notes
+test-address test-thread: test-%: root build-packages test-packages consumers
+	@mkdir -p $(BUILD)/$*
+	SWIFT=$(SWIFT) Tests/Sanitizers/run $* $(CURDIR)/$(BUILD)/$* $(HEAVY)
+	$(CONSUMERS)/bin/python Tests/Sanitizers/count.py $(BUILD)/$*/tests-swift-testing.xml > $(NOTES)
+	$(call publish,$*Sanitizer)
+
+# Both side by side: the tests wait for packets more than they compute.
+test-sanitizers: root build-packages test-packages consumers
+	$(MAKE) --jobs=2 --output-sync=target test-address test-thread
 
 # Writes docs/benchmarks.md. Needs root and a quiet machine.
 bench: build test-packages

@@ -65,6 +65,8 @@ let package = Package(
         .target(name: "Reliability", path: "Tests/Reliability", swiftSettings: strict),
         .executableTarget(
             name: "publish", dependencies: ["Reliability"], path: "Tests/Publish", swiftSettings: strict),
+        // What the sanitizers have to find.
+        .executableTarget(name: "control", path: "Tests/Sanitizers/Control", swiftSettings: strict),
 
         .target(
             name: "TestSupport", dependencies: ["Planning", "Host", "Model"], path: "Tests/TestSupport",

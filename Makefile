@@ -160,8 +160,8 @@ bench: build test-packages
 # Feeds every parser of texts from elsewhere with what libFuzzer thinks of, beginning with the kept seeds, several parsers
 # at a time. An input that ends one badly is left in .build/fuzz, and its name printed.
 fuzz: build-packages
-	ECS_NETSETUP_FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ) --product fuzz -Xswiftc -sanitize=fuzzer \
-		-Xswiftc -enable-testing -Xswiftc -Xclang-linker -Xswiftc -fuse-ld=lld
+	ECS_NETSETUP_FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ) --product fuzz \
+		-Xswiftc -sanitize=fuzzer,address -Xswiftc -enable-testing -Xswiftc -Xclang-linker -Xswiftc -fuse-ld=lld
 	@rm -f $(NOTES)
 	@FUZZ_TARGET=list $(FUZZ)/release/fuzz | ECS_NETSETUP_NOTES=$(NOTES) xargs -P "$$(nproc)" -I{} \
 		Tests/Fuzz/run {} $(FUZZ) $(FUZZ_SECONDS)

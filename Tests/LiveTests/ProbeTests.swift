@@ -21,7 +21,8 @@ extension Live {
         private func probe(
             _ lab: Laboratory, _ backend: Backend, _ options: [String] = options
         ) throws -> ProgramResult {
-            try lab.netsetup(["verify", "--probe", "--backend", backend.rawValue, "--probe-timeout", "300"] + options)
+            let timeout = ["--probe-timeout", Sanitizer.isOn ? "1000" : "300"]
+            return try lab.netsetup(["verify", "--probe", "--backend", backend.rawValue] + timeout + options)
         }
 
         @Test("a healthy host passes in less than 300 ms, and nothing is left", arguments: Backend.allCases)

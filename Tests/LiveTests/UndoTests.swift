@@ -13,8 +13,13 @@ extension Live {
             return lab
         }
 
-        private func inject(_ fault: String, _ arguments: [String], on lab: Laboratory.Bare) throws -> ProgramResult {
-            try lab.host.execute(["strace", "-qq", "-o", "/dev/null", "-e", "inject=\(fault)", Tool.path] + arguments)
+        /// - Parameter path: the file whose calls alone count; nil for all calls.
+        private func inject(
+            _ fault: String, at path: String? = nil, _ arguments: [String], on lab: Laboratory.Bare
+        ) throws -> ProgramResult {
+            let filter = path.map { ["-P", $0] } ?? []
+            let trace = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=\(fault)"] + filter
+            return try lab.host.execute(trace + [Tool.path] + arguments)
         }
 
         /// A commit of one table is one or two calls: the entries, and the counters of those that stay.
@@ -39,9 +44,9 @@ extension Live {
         func sysctl(_ backend: Backend) throws {
             let lab = try host()
             let before = try Witness.everything(lab)
-            // The first write is the record of the earlier value.
             let apply = ["apply", "--mode", "bridge", "--backend", backend.rawValue]
-            let result = try inject("write:error=EIO:when=2", apply, on: lab)
+            let parameter = "/proc/sys/net/ipv4/conf/all/route_localnet"
+            let result = try inject("write:error=EIO:when=1", at: parameter, apply, on: lab)
             #expect(result.status == 2)
             #expect(result.errors.contains("route_localnet") && result.errors.contains("undone"), "\(result.errors)")
             #expect(try Witness.everything(lab) == before)

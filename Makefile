@@ -145,7 +145,7 @@ test-address test-thread: NOTES = $(CURDIR)/$(BUILD)/$(@:test-%=%)/notes
 test-address test-thread: test-%: root build-packages test-packages consumers
 	@mkdir -p $(BUILD)/$*
 	SWIFT=$(SWIFT) Tests/Sanitizers/run $* $(CURDIR)/$(BUILD)/$* $(HEAVY)
-	$(CONSUMERS)/bin/python Tests/Sanitizers/count.py $(BUILD)/$*/tests-swift-testing.xml > $(NOTES)
+	$(CONSUMERS)/bin/python Tests/Sanitizers/count.py $(BUILD)/$*/tests.xml > $(NOTES)
 	$(call publish,$*Sanitizer)
 
 # Both side by side: the tests wait for packets more than they compute.

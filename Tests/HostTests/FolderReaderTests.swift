@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Host
@@ -21,9 +22,14 @@ struct FolderReaderTests {
     }
 
     @Test("the last entry's name is read up to its end, and nothing behind it")
-    func lastEntry() async {
+    func lastEntry() {
         #expect(Self.withLastEntry { FolderReader.name(of: $0) } == "a")
-        // The control: who copies the whole field reads what may not be read.
+    }
+
+    @Test(
+        "who copies the whole field reads what may not be read",
+        .disabled(if: Sanitizer.isOn, "this is what a sanitizer reports"))
+    func control() async {
         await #expect(processExitsWith: .signal(SIGSEGV)) {
             let name = Self.withLastEntry { entry in withUnsafeBytes(of: entry.pointee.d_name) { Array($0) } }
             print(name.count)

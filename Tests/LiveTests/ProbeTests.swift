@@ -120,7 +120,7 @@ extension Live {
             let longest = UInt32(try probe(lab, .nftables).wallTime * 1e6)
             let arguments =
                 [Tool.path, "verify", "--probe", "--backend", "nftables", "--probe-timeout", "30"] + Self.options
-            for _ in 0..<(whileTracing ? 40 : 100) {
+            for _ in 0..<(whileTracing ? 40 : 100) / Sanitizer.stride {
                 let program = try lab.host.start(arguments)
                 usleep(UInt32.random(in: 0...longest))
                 program.kill()

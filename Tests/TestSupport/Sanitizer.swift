@@ -20,6 +20,9 @@ package enum Sanitizer {
     /// How many random cases are tried: each takes ten times as long.
     package static func fewer(_ usual: Int) -> Int { isOn ? max(usual / 10, 1) : usual }
 
+    /// Every how many of the cases is tried that a run of the program each takes: it takes ten times as long.
+    package static let stride = isOn ? 5 : 1
+
     /// Why tests are skipped that limit the program's memory.
     package static let needsMemory = "a sanitizer's own memory does not fit into the limit"
 

@@ -81,7 +81,8 @@ final class Bench {
     private func attempt(_ disturbance: Case) throws -> HostState {
         let result = try Tracer([Tool.path] + walk.words).run(at: disturbance.call.index, fault(of: disturbance))
         let now = try HostState(of: host.lab.host)
-        guard let hit = result.hit else {
+        // What an error does is known for the call that it was chosen for.
+        guard let hit = result.hit, disturbance.kind == .kill || hit.number == disturbance.call.number else {
             tally.countMissed()
             return now
         }

@@ -51,7 +51,7 @@ struct Tally {
     /// Runs with an error or another writer that did all the same what they were asked to.
     private(set) var overcome = 0
     private(set) var failed = 0
-    /// Those whose run ended before the call was reached: the order of calls is not the same in every run.
+    /// Those whose run ended before the call was reached, or came to another: calls are not the same in every run.
     private(set) var missed = 0
     /// Different states of the host that the next run went on from.
     private(set) var states = 0

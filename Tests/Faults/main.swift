@@ -6,8 +6,8 @@ guard getuid() == 0 else {
     exit(2)
 }
 
-/// `faults STRIDE [WALK]`: every how many cases one is tried, and of which walks. A run of all cases of all walks writes the
-/// page.
+/// `faults STRIDE [WALK]`: every how many cases one is tried, and of which walks. Where all are, the walk's row of the page is
+/// written.
 let arguments = CommandLine.arguments
 guard arguments.count >= 2, arguments.count <= 3, let stride = Int(arguments[1]), stride > 0 else {
     print("usage: faults STRIDE [WALK]")
@@ -19,13 +19,11 @@ do {
     if !Tracer.canFail { print("errors are skipped: on this architecture no call is made to fail") }
     if stride > 1 { print("a fixed sample: 1 of \(stride) cases of each kind and command") }
     var total = Tally()
-    var page = Page()
     for walk in Walk.all where arguments.count == 2 || walk.title.contains(arguments[2]) {
         let (calls, tally) = try Matrix(stride: stride).run(walk)
-        page.add(walk, calls: calls, tally)
+        if stride == 1, Tracer.canFail { try Page.publish(walk, calls: calls, tally) }
         total.add(tally)
     }
-    if stride == 1, arguments.count == 2, Tracer.canFail { try page.publish(total) }
     print("\(total.tried) cases tried, \(total.held) held, \(total.failed) failed")
     exit(total.failed == 0 && total.tried > 0 ? 0 : 1)
 } catch {

@@ -36,6 +36,8 @@ package struct Tool {
         // A reader that closes its end early, and a limit on the size of files, are told by write's error instead.
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
+        // Where it is ignored, the kernel keeps no status of the programs that are run.
+        signal(SIGCHLD, SIG_DFL)
         Terminal.holdClosedStreams()
         do throws(Failure) {
             // The runtime puts this in place of bytes that it cannot read, and a file of another name would be written.

@@ -104,7 +104,7 @@ package struct Engine: Sendable {
     /// Something done to the host, with what takes it back.
     private enum Step {
         case record
-        case rules(BackendKind, earlier: [Rule])
+        case rules(BackendKind, earlier: [InstalledRule])
         case sysctl(SysctlChange)
         case disk(PersistenceStep)
         /// The record of what was changed on disk.
@@ -192,7 +192,7 @@ package struct Engine: Sendable {
             let isChosen = part.backend == decision.choice.backend
             let installed = decision.observed[part.backend]
             // Noted first: a commit whose answer is lost may have happened.
-            done.append(.rules(part.backend, earlier: installed.rules.compactMap(\.rule)))
+            done.append(.rules(part.backend, earlier: installed.rules))
             try backend(part.backend).commit(
                 isChosen ? decision.plan.rules.map(\.rule) : [], replacing: installed, until: deadline)
         }
@@ -231,16 +231,34 @@ package struct Engine: Sendable {
         case .diskRecord(let earlier):
             try host.write(earlier)
             return false
-        case .rules(let kind, let earlier):
-            let now = try retrying(until: deadline) { () throws(Failure) in try backend(kind).read(.change) }
-            let planned = earlier.map { PlannedRule($0, why: "") }
-            if Diff.changes(from: now, to: planned).isEmpty {
-                now.reservation?.release()
-                return false
-            }
-            try backend(kind).commit(earlier, replacing: now, until: deadline)
-            return true
+        case .rules(let kind, let earlier): return try putBack(earlier, in: kind, until: deadline)
         }
+    }
+
+    /// Puts rules back in place of those that are there now.
+    ///
+    /// One of ours that somebody altered cannot be written again. Without it the others may leave the host open, so that the
+    /// new rules stay.
+    ///
+    /// - Returns: whether others are there now.
+    private func putBack(
+        _ earlier: [InstalledRule], in kind: BackendKind, until deadline: Deadline
+    ) throws(Failure) -> Bool {
+        let now = try retrying(until: deadline) { () throws(Failure) in try backend(kind).read(.change) }
+        let rules = earlier.compactMap(\.rule)
+        let isReadable = rules.count == earlier.count
+        let isThere =
+            isReadable
+            ? Diff.changes(from: now, to: rules.map { PlannedRule($0, why: "") }).isEmpty
+            : now.rules.map(\.content) == earlier.map(\.content)
+        if isThere || !isReadable { now.reservation?.release() }
+        if isThere { return false }
+        guard isReadable else {
+            throw Failure(
+                .trouble, "a rule of ours that was there was altered by somebody, and cannot be written again")
+        }
+        try backend(kind).commit(rules, replacing: now, until: deadline)
+        return true
     }
 
     private func notReached(_ decision: Decision) -> Failure {

@@ -53,6 +53,39 @@ extension Live {
             try lab.requireNetsetup(apply)
         }
 
+        /// A rule that drops what ours did, in words that this program does not write.
+        private static let alterations: [Backend: String] = [
+            .nftables: """
+            rule=$(nft -a list chain inet ecs-netsetup forward | sed -n '/ip daddr 169.254.169.254/s/.*# handle //p')
+            nft replace rule inet ecs-netsetup forward handle $rule ip daddr 169.254.169.254 iifname '"docker*"' \
+                counter log drop comment '"ecs-netsetup: no IMDS for docker+"'
+            """,
+            .iptables: """
+            rule=$(iptables-legacy -t mangle -S FORWARD | sed -n '/169.254.169.254/s/-A FORWARD //p')
+            eval iptables-legacy -t mangle -D FORWARD "$rule"
+            eval iptables-legacy -t mangle -I FORWARD -m statistic --mode random --probability 1 "$rule"
+            """,
+        ]
+
+        @Test(
+            "a rule of ours that somebody altered cannot be put back: what is safe stays", arguments: Backend.allCases)
+        func altered(_ backend: Backend) throws {
+            let lab = try host()
+            let apply = ["apply", "--mode", "bridge", "--backend", backend.rawValue]
+            try lab.requireNetsetup(apply)
+            try lab.host.require(["sh", "-ec", try #require(Self.alterations[backend])])
+            try lab.host.writeSysctl("ipv4/conf/all/route_localnet", "0")
+            let parameter = "/proc/sys/net/ipv4/conf/all/route_localnet"
+            let result = try inject("write:error=EIO:when=1", at: parameter, apply, on: lab)
+            #expect(result.status == 2)
+            #expect(result.errors.contains("cannot be written again"), "\(result.errors)")
+            let show = backend == .nftables ? "nft list ruleset" : "iptables-legacy-save; ip6tables-legacy-save"
+            let rules = try lab.host.require(["sh", "-ec", show])
+            for address in ["169.254.169.254", "fd00:ec2::254"] { #expect(rules.contains(address), "\(rules)") }
+            #expect(rules.contains("localhost guard"))
+            try lab.requireNetsetup(apply)
+        }
+
         @Test("a batch that nf_tables refuses: nothing is changed", arguments: ["ENOBUFS", "ENOMEM"])
         func batch(_ fault: String) throws {
             let lab = try host()

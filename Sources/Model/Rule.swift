@@ -1,5 +1,7 @@
 /// Where a rule hangs. Each backend maps these places to chains of its own.
 package enum Place: String, Sendable, CaseIterable {
+    /// What enters the host, as it was sent, before anybody rewrites it: legacy `mangle PREROUTING`.
+    case earlyPrerouting = "early-prerouting"
     /// Requests that enter the host, before their destination is settled: legacy `nat PREROUTING`.
     case prerouting
     /// The host's own requests, before their destination is settled: legacy `nat OUTPUT`.
@@ -19,7 +21,7 @@ package enum Place: String, Sendable, CaseIterable {
     /// where the ECS agent inserts its own rules above at every start.
     package var mustComeFirst: Bool {
         switch self {
-        case .input, .forward, .filterForward: true
+        case .earlyPrerouting, .input, .forward, .filterForward: true
         case .prerouting, .output, .filterInput: false
         }
     }
@@ -29,6 +31,7 @@ extension Place {
     /// The stock table and chain of legacy iptables.
     package var stockChain: (table: String, chain: String) {
         switch self {
+        case .earlyPrerouting: ("mangle", "PREROUTING")
         case .prerouting: ("nat", "PREROUTING")
         case .output: ("nat", "OUTPUT")
         case .input: ("mangle", "INPUT")
@@ -66,7 +69,8 @@ package struct BaseChain: Hashable, Sendable {
 }
 
 extension Place {
-    /// `NF_IP_PRI_MANGLE` (`linux/netfilter_ipv4.h`): before everybody's filter rules, after connection tracking.
+    /// `NF_IP_PRI_MANGLE` (`linux/netfilter_ipv4.h`): before everybody's filter rules and translation, after connection
+    /// tracking.
     private static let early: Int32 = -150
     /// `NF_IP_PRI_FILTER`.
     private static let filter: Int32 = 0
@@ -76,6 +80,7 @@ extension Place {
     /// The chain in our own table of nf_tables.
     package var baseChain: BaseChain {
         switch self {
+        case .earlyPrerouting: BaseChain(rawValue, type: "filter", hook: .prerouting, priority: Self.early)
         case .prerouting:
             BaseChain(rawValue, type: "nat", hook: .prerouting, priority: Self.beforeDestinationNat)
         case .output: BaseChain(rawValue, type: "nat", hook: .output, priority: Self.beforeDestinationNat)

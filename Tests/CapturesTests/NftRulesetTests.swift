@@ -9,7 +9,7 @@ import Testing
     func ownRules() throws {
         let installed = try read(Self.own)
         #expect(installed.ownTables == ["inet ecs-netsetup"])
-        #expect(installed.ownChains == ["input", "prerouting"])
+        #expect(installed.ownChains == ["early-prerouting", "prerouting"])
         #expect(installed.defects == [] && installed.obstacles == [])
         let titles = installed.rules.map { $0.rule?.title ?? "?" }
         #expect(titles == ["task credentials for containers", "localhost guard"])
@@ -30,8 +30,10 @@ import Testing
         let stray = try read(Self.own.replacing("\"handle\": 1}}", with: "\"handle\": 1, \"flags\": \"inet\"}}"))
         #expect(stray.defects == dormant.defects)
         let chain = try read(
-            Self.own.replacing("\"hook\": \"input\", \"prio\": -150", with: "\"hook\": \"forward\", \"prio\": -150"))
-        #expect(chain.defects == ["chain inet ecs-netsetup input hangs on hook number 2 instead of input"])
+            Self.own.replacing(
+                "\"hook\": \"prerouting\", \"prio\": -150", with: "\"hook\": \"forward\", \"prio\": -150"))
+        #expect(
+            chain.defects == ["chain inet ecs-netsetup early-prerouting hangs on hook number 2 instead of prerouting"])
     }
 
     @Test(
@@ -41,7 +43,7 @@ import Testing
             ("{\"drop\": null}", "{\"jump\": {\"target\": \"x\"}}", "unknown verdict"),
             ("{\"counter\": {\"packets\": 18446744073709551615, \"bytes\": 0}}, ", "", "no counter"),
             (
-                "{\"match\": {\"op\": \"!\", \"left\": {\"ct\": {\"key\": \"status\"}}, \"right\": \"dnat\"}}",
+                "{\"match\": {\"op\": \"!=\", \"left\": {\"meta\": {\"key\": \"iifname\"}}, \"right\": \"lo\"}}",
                 "{\"xt\": {\"type\": \"match\", \"name\": \"socket\"}}", "unknown expression 'match'"
             ),
             (
@@ -152,7 +154,7 @@ import Testing
     }
 
     private static let own = """
-        {"nftables": [{"metainfo": {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_version": 1}}, {"table": {"family": "inet", "name": "ecs-netsetup", "handle": 1}}, {"chain": {"family": "inet", "table": "ecs-netsetup", "name": "input", "handle": 3, "type": "filter", "hook": "input", "prio": -150, "policy": "accept"}}, {"chain": {"family": "inet", "table": "ecs-netsetup", "name": "prerouting", "handle": 1, "type": "nat", "hook": "prerouting", "prio": -101, "policy": "accept"}}, {"rule": {"family": "inet", "table": "ecs-netsetup", "chain": "prerouting", "handle": 6, "comment": "ecs-netsetup: task credentials for containers", "expr": [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": "169.254.170.2"}}, {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 80}}, {"counter": null}, {"dnat": {"family": "ip", "addr": "127.0.0.1", "port": 51679}}]}}, {"rule": {"family": "inet", "table": "ecs-netsetup", "chain": "input", "handle": 18446744073709551615, "comment": "ecs-netsetup: localhost guard", "expr": [{"match": {"op": "!=", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": {"prefix": {"addr": "127.0.0.0", "len": 8}}}}, {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": {"prefix": {"addr": "127.0.0.0", "len": 8}}}}, {"match": {"op": "!", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}}, {"match": {"op": "!", "left": {"ct": {"key": "status"}}, "right": "dnat"}}, {"counter": {"packets": 18446744073709551615, "bytes": 0}}, {"drop": null}]}}]}
+        {"nftables": [{"metainfo": {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_version": 1}}, {"table": {"family": "inet", "name": "ecs-netsetup", "handle": 1}}, {"chain": {"family": "inet", "table": "ecs-netsetup", "name": "early-prerouting", "handle": 3, "type": "filter", "hook": "prerouting", "prio": -150, "policy": "accept"}}, {"chain": {"family": "inet", "table": "ecs-netsetup", "name": "prerouting", "handle": 1, "type": "nat", "hook": "prerouting", "prio": -101, "policy": "accept"}}, {"rule": {"family": "inet", "table": "ecs-netsetup", "chain": "prerouting", "handle": 6, "comment": "ecs-netsetup: task credentials for containers", "expr": [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": "169.254.170.2"}}, {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 80}}, {"counter": null}, {"dnat": {"family": "ip", "addr": "127.0.0.1", "port": 51679}}]}}, {"rule": {"family": "inet", "table": "ecs-netsetup", "chain": "early-prerouting", "handle": 18446744073709551615, "comment": "ecs-netsetup: localhost guard", "expr": [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": {"prefix": {"addr": "127.0.0.0", "len": 8}}}}, {"match": {"op": "!=", "left": {"meta": {"key": "iifname"}}, "right": "lo"}}, {"counter": {"packets": 18446744073709551615, "bytes": 0}}, {"drop": null}]}}]}
         """
 
     private static let foreign = """

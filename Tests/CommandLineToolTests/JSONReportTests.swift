@@ -114,7 +114,7 @@ struct JSONReportTests {
     func changes() throws {
         let changes = try #require(try answer(Scene.broken(), .diff).changes)
         #expect(Set(changes.map(\.operation)) == ["add", "remove", "alter"])
-        #expect(changes.contains { $0.what.hasPrefix("nft insert rule inet ecs-netsetup input 'ip saddr") })
+        #expect(changes.contains { $0.what.hasPrefix("nft insert rule inet ecs-netsetup early-prerouting 'ip daddr") })
         #expect(changes.contains { $0.what == "nft delete rule inet ecs-netsetup input handle 9" })
         #expect(changes.contains { $0.what == "sysctl -w net.ipv4.conf.all.route_localnet=1" })
         #expect(changes.filter { $0.operation != "remove" }.allSatisfy { $0.why != nil })
@@ -180,9 +180,9 @@ struct JSONReportTests {
         #expect(backend.rules.map(\.title) == (try Scene.planned().map(\.rule.title)))
         #expect(backend.rules[1].packets == 1)
         #expect(backend.rules[1].bytes == 60)
-        #expect(backend.rules[0].place == "input")
-        #expect(backend.rules[0].nft?.contains("ct status") == true)
-        #expect(backend.rules[0].iptables?.hasPrefix("iptables -t mangle -A INPUT") == true)
+        #expect(backend.rules[0].place == "early-prerouting")
+        #expect(backend.rules[0].nft?.contains("iifname != ") == true)
+        #expect(backend.rules[0].iptables?.hasPrefix("iptables -t mangle -A PREROUTING") == true)
     }
 
     @Test("of status tell of defects, and of rules that cannot be read")

@@ -39,7 +39,7 @@ enum Scene {
         nftables.rules = rules
         nftables.holdsOurs = !rules.isEmpty
         nftables.ownTables = rules.isEmpty ? [] : ["inet ecs-netsetup"]
-        nftables.ownChains = rules.isEmpty ? [] : ["prerouting", "output", "input", "forward"]
+        nftables.ownChains = rules.isEmpty ? [] : ["early-prerouting", "prerouting", "output", "input", "forward"]
         change(&nftables)
         return Observation(
             nftables: nftables, iptables: InstalledRuleset(backend: .iptables), routeLocalnet: routeLocalnet,

@@ -27,8 +27,8 @@ struct TextReportTests {
 
     @Test("count the changes, and say whether they were made")
     func counted() throws {
-        // The rules, the table, its four chains and the parameter: one for each line with a sign.
-        let count = try Scene.planned().count + 6
+        // The rules, the table, its five chains and the parameter: one for each line with a sign.
+        let count = try Scene.planned().count + 7
         let lines = try changes(Scene.observation(), .diff).split(separator: "\n")
         #expect(lines.filter { $0.hasPrefix("+ ") || $0.hasPrefix("~ ") }.count == count)
         #expect(

@@ -75,7 +75,7 @@ extension BrokenHost {
     }
 
     private static let rulesOfOurs = [
-        BrokenHost("no guard", on: [.nftables], nft("input", "localhost guard"), checks: [2], probes: [28]),
+        BrokenHost("no guard", on: [.nftables], nft("early-prerouting", "localhost guard"), checks: [2], probes: [28]),
         BrokenHost(
             "no guard", on: [.iptables], legacy("iptables", "mangle", "localhost guard"), checks: [2], probes: [28]),
         BrokenHost(

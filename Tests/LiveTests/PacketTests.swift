@@ -78,6 +78,67 @@ extension Live {
             ).run(backend)
         }
 
+        /// A way in that a guard could overlook.
+        enum WayIn: String, CaseIterable, Sendable {
+            case forgedSender = "a sender forged in 127.0.0.0/8, on a host without a reverse path filter"
+            case untracked = "a packet that connection tracking was told to leave out"
+            case publishedPort = "a port of 127.0.0.1 that leads to a container"
+        }
+
+        @Test(
+            "neither by a forged sender, untracked, nor to a published port",
+            arguments: Backend.allCases, WayIn.allCases)
+        func waysIn(_ backend: Backend, _ way: WayIn) throws {
+            let lab = try Laboratory()
+            defer { lab.stop() }
+            try lab.neighbour.require(["ip", "-batch", "-"], input: Self.neighbourCommands(way))
+            try lab.host.require(["nft", "-f", "-"], input: Self.hostRules(way))
+            for setting in ["all", "eth0"] { try lab.host.writeSysctl("ipv4/conf/\(setting)/rp_filter", "0") }
+            for isGuarded in [false, true] {
+                let options = Self.bridge + ["--no-localhost-guard=\(!isGuarded)", "--persist", "none"]
+                let applied = try lab.netsetup(["apply", "--backend", backend.rawValue] + options)
+                #expect(applied.status == 0, "\(applied.errors)")
+                try lab.host.require(["nft", "reset", "counters", "table", "ip", "witness"])
+                try lab.neighbour.require(["bash", "-c", "echo x > /dev/udp/127.0.0.1/9"])
+                _ = try lab.neighbour.reach("127.0.0.1", port: 9, timeout: 250)
+                let counted = try lab.host.require(["nft", "list", "counters", "table", "ip", "witness"])
+                #expect(counted.contains("packets 0 ") == isGuarded, "\(counted)")
+            }
+        }
+
+        private static func neighbourCommands(_ way: WayIn) -> String {
+            guard way == .forgedSender else { return "" }
+            return """
+                addr add 127.0.0.2/32 dev eth0
+                route replace 127.0.0.0/8 via \(Laboratory.hostAddress) src 127.0.0.2
+
+                """
+        }
+
+        /// Counts what comes in for the loopback network, or by a port of it.
+        private static func hostRules(_ way: WayIn) -> String {
+            let (hook, counted) =
+                way == .publishedPort ? ("forward", "oifname \"docker0\"") : ("input", "ip daddr 127.0.0.0/8")
+            return """
+                table ip witness {
+                    counter entered {}
+                    chain untracked {
+                        type filter hook prerouting priority raw;
+                        \(way == .untracked ? "iifname \"eth0\" notrack" : "")
+                    }
+                    chain publish {
+                        type nat hook prerouting priority dstnat;
+                        \(way == .publishedPort ? "ip daddr 127.0.0.1 tcp dport 9 dnat to 172.17.0.2:80" : "")
+                    }
+                    chain count {
+                        type filter hook \(hook) priority 300;
+                        iifname "eth0" \(counted) counter name entered
+                    }
+                }
+
+                """
+        }
+
         @Test("without the guard they do: the guard is what keeps them out", arguments: Backend.allCases)
         func noLocalhostGuard(_ backend: Backend) throws {
             try Lifecycle(

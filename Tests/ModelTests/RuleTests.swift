@@ -31,7 +31,7 @@ struct RuleTests {
 
     @Test("what others' rules could undo must come first; nat and filter INPUT need not")
     func mustComeFirst() {
-        #expect(Place.allCases.filter(\.mustComeFirst) == [.input, .forward, .filterForward])
+        #expect(Place.allCases.filter(\.mustComeFirst) == [.earlyPrerouting, .input, .forward, .filterForward])
     }
 
     @Test("no two places share a chain, in nft or in iptables")

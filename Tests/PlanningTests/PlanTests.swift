@@ -21,7 +21,7 @@ func settings(_ modes: [Mode], _ change: (inout Settings) -> Void = { _ in }) ->
 
 @Suite("What each mode needs")
 struct PlanTests {
-    private static let guardRule = "4 input: localhost guard"
+    private static let guardRule = "4 early-prerouting: localhost guard"
     private static let fromContainers = "4 prerouting: task credentials for containers"
     private static let fromHost = "4 output: task credentials for the host"
     private static let throughInput = "4 filter-input: let redirected credential requests in"

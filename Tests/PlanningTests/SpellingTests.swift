@@ -18,8 +18,7 @@ struct SpellingTests {
     func bridgeIptables() throws {
         let m = "-m comment --comment \"ecs-netsetup:"
         let expected = """
-            iptables -t mangle -A INPUT ! -s 127.0.0.0/8 -d 127.0.0.0/8 \
-            -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT \(m) localhost guard" -j DROP
+            iptables -t mangle -A PREROUTING -d 127.0.0.0/8 ! -i lo \(m) localhost guard" -j DROP
             iptables -t nat -A PREROUTING -d 169.254.170.2/32 -p tcp -m tcp --dport 80 \
             \(m) task credentials for containers" -j DNAT --to-destination 127.0.0.1:51679
             iptables -t nat -A OUTPUT -d 169.254.170.2/32 -p tcp -m tcp --dport 80 \
@@ -47,8 +46,7 @@ struct SpellingTests {
         let c = "comment \"ecs-netsetup:"
         let add = "nft add rule inet ecs-netsetup"
         let expected = """
-            \(add) input 'ip saddr != 127.0.0.0/8 ip daddr 127.0.0.0/8 ct state & (established | related) == 0 \
-            ct status & dnat == 0 counter drop \(c) localhost guard"'
+            \(add) early-prerouting 'ip daddr 127.0.0.0/8 iifname != "lo" counter drop \(c) localhost guard"'
             \(add) prerouting 'ip daddr 169.254.170.2 tcp dport 80 counter dnat ip to 127.0.0.1:51679 \
             \(c) task credentials for containers"'
             \(add) output 'ip daddr 169.254.170.2 tcp dport 80 counter redirect to :51679 \
@@ -113,6 +111,7 @@ struct SpellingTests {
         #expect(
             NftSpelling.addChains(for: rules, existing: [], hasTable: false) == [
                 "nft add table inet ecs-netsetup",
+                "\(chain) early-prerouting '{ type filter hook prerouting priority -150; policy accept; }'",
                 "\(chain) prerouting '{ type nat hook prerouting priority -101; policy accept; }'",
                 "\(chain) output '{ type nat hook output priority -101; policy accept; }'",
                 "\(chain) input '{ type filter hook input priority -150; policy accept; }'",
@@ -123,7 +122,8 @@ struct SpellingTests {
     @Test("only the chains that are missing are made")
     func missingChains() throws {
         let rules = try Plan(settings: settings([.bridge]), backend: .nftables, hasIPv6: true).rules.map(\.rule)
-        let made = NftSpelling.addChains(for: rules, existing: ["prerouting", "output", "input"], hasTable: true)
+        let made = NftSpelling.addChains(
+            for: rules, existing: ["early-prerouting", "prerouting", "output", "input"], hasTable: true)
         #expect(made.count == 1)
         #expect(made.first?.hasPrefix("nft add chain inet ecs-netsetup forward ") == true)
         let all = rules.map(\.place.baseChain.name)

@@ -42,8 +42,8 @@ enum RuleChecks {
     private static let missing = "is missing"
 
     private static func kind(of rule: Rule) -> CheckKind {
-        if rule.title.hasPrefix(LocalhostGuard.title) { return .localhostGuard }
         switch rule.place {
+        case .earlyPrerouting: return .localhostGuard
         case .prerouting: return .containerCredentials
         case .output: return .hostCredentials
         case .filterInput: return .inputAccept

@@ -5,17 +5,16 @@ package enum LocalhostGuard {
     /// What its comment says behind our mark.
     package static let title = "localhost guard"
 
-    /// `iptables -t mangle -A INPUT ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP`
+    /// `iptables -t mangle -A PREROUTING -d 127.0.0.0/8 ! -i lo -j DROP`
     ///
-    /// CVE-2020-8558. The same condition as ecs-init's, but ahead of everybody's filter rules.
+    /// CVE-2020-8558. What was redirected to the agent is not yet so here, and what the host sends to itself enters by `lo`;
+    /// nothing else for the loopback network is meant to enter. Neither a forged sender nor a packet that connection
+    /// tracking does not know gets past.
     static func rules(_ context: RuleContext) -> [PlannedRule] {
         guard context.needsLocalnet || context.isRaisedElsewhere, context.settings.guardsLocalhost else { return [] }
         let rule = Rule(
-            title, at: .input, .ipv4,
-            [
-                .source(Endpoint.loopback, negated: true), .destination(Endpoint.loopback),
-                .connectionState([.related, .established, .dnat], negated: true),
-            ],
+            title, at: .earlyPrerouting, .ipv4,
+            [.destination(Endpoint.loopback), .inInterface(Endpoint.loopbackInterface, negated: true)],
             .drop)
         return [
             PlannedRule(

@@ -39,16 +39,24 @@ package struct Tool {
         // Where it is ignored, the kernel keeps no status of the programs that are run.
         signal(SIGCHLD, SIG_DFL)
         Terminal.holdClosedStreams()
+        // Only then is the command line itself right.
+        var settingsWereAsked = false
         do throws(Failure) {
             // The runtime puts this in place of bytes that it cannot read, and a file of another name would be written.
             if words.contains(where: { $0.unicodeScalars.contains("\u{fffd}") }) {
                 throw .usage("the command line is no UTF-8", advice: "give names that are")
             }
-            let request = try Request.parse(words, reading: Self.read)
+            let request = try Request.parse(words) { file throws(Failure) in
+                if case .settings(root: nil) = file { settingsWereAsked = true }
+                return try Self.read(file)
+            }
             return try run(request)
         } catch {
             let wishes = ArgumentParser.outputWishes(words)
             Terminal.complain(error.description)
+            if wishes.command == .apply, settingsWereAsked, let told = makeEngine(Host()).closeLocalhost() {
+                Terminal.complain("note: \(told)")
+            }
             if let document = Self.document(error, wishes) {
                 // The failure stands on standard error already.
                 do throws(Failure) { try Terminal.write(document) } catch {}

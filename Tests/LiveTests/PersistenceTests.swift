@@ -172,6 +172,35 @@ extension Live {
             }
         }
 
+        @Test(
+            "where the rules cannot be applied at boot, route_localnet is lowered; where they are live, nothing changes",
+            arguments: Backend.allCases)
+        func failsClosed(_ backend: Backend) throws {
+            let host = try SystemdHost()
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", backend.rawValue])
+            let unit = ["apply", "--persist", "none", "--force-old-agent", "--quiet"]
+            try host.lab.host.require(["sh", "-c", "echo MODE=brigde >> /etc/ecs-netsetup.conf"])
+            let live = try host.lab.netsetup(unit)
+            #expect(live.status == 64 && !live.errors.contains("note:"), "\(live.errors)")
+            #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "1")
+            try host.reboot()
+            if backend == .iptables {
+                let flush = "iptables-legacy -t $t -F; ip6tables-legacy -t $t -F"
+                try host.lab.host.require(["sh", "-c", "for t in mangle filter nat; do \(flush) || true; done"])
+            }
+            try host.lab.host.require(["sysctl", "-p", "/etc/sysctl.d/90-ecs-netsetup.conf"])
+            #expect(try host.lab.netsetup(["apply", "--mode", "brigde"]).status == 64)
+            #expect(
+                try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "1", "a mistyped line changes nothing")
+            let failed = try host.lab.netsetup(unit)
+            #expect(failed.status == 64 && failed.errors.contains("route_localnet 0 was set again"), "\(failed.errors)")
+            #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
+            try host.lab.host.require(["sed", "-i", "$d", "/etc/ecs-netsetup.conf"])
+            try host.lab.requireNetsetup(unit)
+            #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "1")
+            #expect(try host.lab.netsetup(["status"]).output.contains("localhost guard"))
+        }
+
         @Test("a parameter that was 1 before us is 1 after remove in the same boot, with our file or without")
         func earlierOne() throws {
             let host = try SystemdHost()

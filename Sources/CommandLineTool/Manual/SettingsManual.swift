@@ -46,6 +46,11 @@ enum SettingsManual {
         .Pp
         A line that makes no sense, an unknown key or an empty value is refused with its number and exit status 64, and
         nothing is done: a setting that is silently ignored would open a host.
+        Only where a file has raised
+        .Li route_localnet
+        at boot and none of the rules are live does a failing
+        .Nm ecs-netsetup apply
+        lower it again.
         """#
 
     private static var keys: String {

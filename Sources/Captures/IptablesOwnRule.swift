@@ -29,17 +29,12 @@ extension IptablesRule {
 
     private func headerMatches(_ family: AddressFamily) throws(NotOurs) -> [Match] {
         let isKnown = header.allSatisfy { option in
-            ["-s", "-i"].contains(option.name) || !option.isNegated && ["-d", "-p"].contains(option.name)
+            option.name == "-i" || !option.isNegated && ["-d", "-p"].contains(option.name)
         }
-        guard isKnown, !isGoto, strays.isEmpty else { throw NotOurs(what: "unknown flags or an outgoing interface") }
+        guard isKnown, !isGoto, strays.isEmpty else {
+            throw NotOurs(what: "unknown flags, a source or an outgoing interface")
+        }
         var found: [Match] = []
-        if let source = option("-s") {
-            if let prefix = try prefix(source, family) {
-                found.append(.source(prefix, negated: source.isNegated))
-            } else if source.isNegated {
-                throw NotOurs(what: "a negated source of nothing")
-            }
-        }
         if let destination = option("-d"), let prefix = try prefix(destination, family) {
             found.append(.destination(prefix))
         }
@@ -74,11 +69,7 @@ extension IptablesRule {
         case ("tcp", "--dport") where !option.isNegated:
             if let port = UInt16(option.values[0]) { return .tcpDestinationPort(port) }
         case ("conntrack", "--ctstate"):
-            let words = option.values[0].split(separator: ",").map(String.init)
-            let states = words.compactMap { word in ConnectionState.names.first { $0.1 == word }?.0 }
-            if states.count == words.count {
-                return .connectionState(ConnectionState(states), negated: option.isNegated)
-            }
+            if !option.isNegated, option.values == ["DNAT"] { return .destinationTranslated }
         default: break
         }
         throw NotOurs(what: "an unknown match '\(name)'")

@@ -48,8 +48,7 @@ struct NftOwnRule {
         guard let family else { throw NotOurs(what: "no address family") }
         guard let action else { throw NotOurs(what: "no verdict") }
         if counter == nil { throw NotOurs(what: "no counter") }
-        return Rule(
-            place: place, family: family, matches: Match.mergingStates(matches), action: action, comment: comment)
+        return Rule(place: place, family: family, matches: matches, action: action, comment: comment)
     }
 
     private mutating func take(_ kind: String, _ value: JSONValue) throws(NotOurs) {
@@ -95,13 +94,13 @@ struct NftOwnRule {
         case "meta": try takeMeta(left["key"]?.string ?? "", operation, right)
         case "ct":
             // The kernel is asked whether any bit of a mask is set.
-            guard operation == "in" || operation == "!", left["dir"] == nil else { break }
-            return try takeState(left["key"]?.string ?? "", right, isNegated: operation == "!")
+            guard operation == "in", left["dir"] == nil else { break }
+            return try takeStatus(left["key"]?.string ?? "", right)
         case "&":
-            guard let parts = left.elements, parts.count == 2, right.count == 0, ["==", "!="].contains(operation),
+            guard let parts = left.elements, parts.count == 2, right.count == 0, operation == "!=",
                 let key = parts[0]["ct"]?["key"]?.string
             else { break }
-            return try takeState(key, parts[1], isNegated: operation == "==")
+            return try takeStatus(key, parts[1])
         case "fib", "rt", "socket", "numgen", "exthdr", "osf": throw NotOurs(what: "unknown expression '\(kind)'")
         default: break
         }
@@ -128,7 +127,9 @@ struct NftOwnRule {
         switch (header, field) {
         case ("ip", _), ("ip6", _):
             try name(header == "ip" ? .ipv4 : .ipv6)
-            try takeAddress(field, right, isNegated: isNegated)
+            if isNegated { throw NotOurs(what: "unknown condition") }
+            if field != "daddr" { throw NotOurs(what: "unknown header field") }
+            try takeDestination(right)
         case ("tcp", "dport") where !isNegated:
             guard let port = right.integer.flatMap(UInt16.init(exactly:)) else { break }
             // A port says that it is TCP's: nft leaves out that the rule asks for it.
@@ -140,10 +141,9 @@ struct NftOwnRule {
         if !["ip", "ip6"].contains(header) { throw NotOurs(what: "unknown condition") }
     }
 
-    private mutating func takeAddress(_ field: String, _ right: JSONValue, isNegated: Bool) throws(NotOurs) {
-        guard field == "saddr" || field == "daddr" && !isNegated else { throw NotOurs(what: "unknown header field") }
+    private mutating func takeDestination(_ right: JSONValue) throws(NotOurs) {
         guard let prefix = right.prefix, prefix.family == family else { throw NotOurs(what: "unknown address") }
-        matches.append(field == "saddr" ? .source(prefix, negated: isNegated) : .destination(prefix))
+        matches.append(.destination(prefix))
     }
 
     private mutating func name(_ named: AddressFamily) throws(NotOurs) {
@@ -169,18 +169,10 @@ struct NftOwnRule {
         throw NotOurs(what: "unknown condition")
     }
 
-    private mutating func takeState(_ key: String, _ right: JSONValue, isNegated: Bool) throws(NotOurs) {
+    private mutating func takeStatus(_ key: String, _ right: JSONValue) throws(NotOurs) {
         try refuseSet(right, "==")
-        let words = right.words
-        let known: [String: ConnectionState] =
-            switch key {
-            case "state": ["established": .established, "related": .related]
-            case "status": ["dnat": .dnat]
-            default: [:]
-            }
-        let states = words.compactMap { known[$0] }
-        guard !states.isEmpty, states.count == words.count else { throw NotOurs(what: "unknown connection state") }
-        matches.append(.connectionState(ConnectionState(states), negated: isNegated))
+        guard key == "status", right.words == ["dnat"] else { throw NotOurs(what: "unknown condition") }
+        matches.append(.destinationTranslated)
     }
 
     // MARK: The verdict

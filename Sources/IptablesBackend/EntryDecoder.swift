@@ -87,19 +87,14 @@ struct EntryDecoder {
 
     private func headerMatches() throws(NotOurs) -> [Match] {
         let inverse = entry[layout.inverseFlags]
-        let known = EntryLayout.inverseSource | EntryLayout.inverseInInterface
         let proto: UInt16 = NativeBytes.decode(entry, layout.proto)
         // Without its flag, the kernel does not look at the protocol.
-        guard inverse & ~known == 0, entry[layout.flags] == (proto == 0 ? 0 : layout.protocolFlag),
+        guard inverse & ~EntryLayout.inverseInInterface == 0,
+            entry[layout.flags] == (proto == 0 ? 0 : layout.protocolFlag),
+            isZero(layout.source, family.addressLength), isZero(layout.sourceMask, family.addressLength),
             isZero(layout.outInterfaceMask, EntryLayout.interfaceSize)
-        else { throw NotOurs(what: "unknown flags or an outgoing interface") }
+        else { throw NotOurs(what: "unknown flags, a source or an outgoing interface") }
         var matches: [Match] = []
-        let isSourceNegated = inverse & EntryLayout.inverseSource != 0
-        if let source = try prefix(layout.source, layout.sourceMask) {
-            matches.append(.source(source, negated: isSourceNegated))
-        } else if isSourceNegated {
-            throw NotOurs(what: "a negated source of nothing")
-        }
         if let destination = try prefix(layout.destination, layout.destinationMask) {
             matches.append(.destination(destination))
         }
@@ -154,14 +149,8 @@ struct EntryDecoder {
             let flags: UInt16 = NativeBytes.decode(found.data, ConntrackInfo.matchFlags)
             let inverse: UInt16 = NativeBytes.decode(found.data, ConntrackInfo.inverseFlags)
             let mask: UInt16 = NativeBytes.decode(found.data, ConntrackInfo.stateMask)
-            let known = ConntrackInfo.stateBits.reduce(0) { $0 | $1.1 }
-            guard flags == ConntrackInfo.stateFlag, inverse & ~ConntrackInfo.stateFlag == 0, mask & ~known == 0 else {
-                break
-            }
-            let state = ConntrackInfo.stateBits.reduce(into: ConnectionState()) {
-                if mask & $1.1 != 0 { $0.insert($1.0) }
-            }
-            return .connectionState(state, negated: inverse != 0)
+            guard flags == ConntrackInfo.stateFlag, inverse == 0, mask == ConntrackInfo.destinationNat else { break }
+            return .destinationTranslated
         default: break
         }
         throw NotOurs(what: "an unknown match '\(found.name)'")

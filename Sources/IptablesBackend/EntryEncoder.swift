@@ -20,10 +20,6 @@ struct EntryEncoder {
         var extensions: [UInt8] = []
         for match in rule.matches {
             switch match {
-            case .source(let prefix, let negated):
-                put(prefix.bytes, into: &entry, at: layout.source)
-                put(prefix.mask, into: &entry, at: layout.sourceMask)
-                if negated { entry[layout.inverseFlags] |= EntryLayout.inverseSource }
             case .destination(let prefix):
                 put(prefix.bytes, into: &entry, at: layout.destination)
                 put(prefix.mask, into: &entry, at: layout.destinationMask)
@@ -35,7 +31,7 @@ struct EntryEncoder {
                 put(NativeBytes.encode(EntryLayout.tcp), into: &entry, at: layout.proto)
                 entry[layout.flags] |= layout.protocolFlag
             case .tcpDestinationPort(let port): extensions += Self.tcpMatch(port)
-            case .connectionState(let state, let negated): extensions += Self.conntrackMatch(state, negated: negated)
+            case .destinationTranslated: extensions += Self.conntrackMatch
             }
         }
         if let comment = rule.comment { extensions += Self.commentMatch(comment) }
@@ -78,13 +74,12 @@ struct EntryEncoder {
     }
 
     /// `struct xt_conntrack_mtinfo3` (`linux/netfilter/xt_conntrack.h`).
-    private static func conntrackMatch(_ state: ConnectionState, negated: Bool) -> [UInt8] {
+    private static var conntrackMatch: [UInt8] {
         var data = [UInt8](repeating: 0, count: ConntrackInfo.size)
         let flag = NativeBytes.encode(ConntrackInfo.stateFlag)
         data.replaceSubrange(ConntrackInfo.matchFlags..<ConntrackInfo.matchFlags + 2, with: flag)
-        if negated { data.replaceSubrange(ConntrackInfo.inverseFlags..<ConntrackInfo.inverseFlags + 2, with: flag) }
-        let mask = ConntrackInfo.stateBits.reduce(0) { state.contains($1.0) ? $0 | $1.1 : $0 }
-        data.replaceSubrange(ConntrackInfo.stateMask..<ConntrackInfo.stateMask + 2, with: NativeBytes.encode(mask))
+        let mask = NativeBytes.encode(ConntrackInfo.destinationNat)
+        data.replaceSubrange(ConntrackInfo.stateMask..<ConntrackInfo.stateMask + 2, with: mask)
         return makeExtension("conntrack", revision: ConntrackInfo.revision, data: data)
     }
 
@@ -134,11 +129,8 @@ enum ConntrackInfo {
     /// `XT_CONNTRACK_STATE`.
     static let stateFlag: UInt16 = 1
 
-    /// `XT_CONNTRACK_STATE_BIT` of `IP_CT_ESTABLISHED` (0) and `IP_CT_RELATED` (1), and `XT_CONNTRACK_STATE_DNAT`,
-    /// two above `IP_CT_NUMBER` (5).
-    static let stateBits: [(ConnectionState, UInt16)] = [
-        (.established, 1 << 1), (.related, 1 << 2), (.dnat, 1 << 7),
-    ]
+    /// `XT_CONNTRACK_STATE_DNAT`, two above `IP_CT_NUMBER` (5).
+    static let destinationNat: UInt16 = 1 << 7
 }
 
 /// The codes of the REJECT target, `enum ipt_reject_with` and `enum ip6t_reject_with`.

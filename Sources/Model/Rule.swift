@@ -92,49 +92,16 @@ extension Place {
     }
 }
 
-/// Connection tracking states that a rule can ask for.
-package struct ConnectionState: OptionSet, Hashable, Sendable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
-
-    package static let related = ConnectionState(rawValue: 1)
-    package static let established = ConnectionState(rawValue: 2)
-    /// The connection's destination was rewritten (`IPS_DST_NAT`).
-    package static let dnat = ConnectionState(rawValue: 4)
-
-    /// The states with their names in iptables, in the order in which `iptables -S` prints them.
-    package static let names: [(ConnectionState, String)] = [
-        (.related, "RELATED"), (.established, "ESTABLISHED"), (.dnat, "DNAT"),
-    ]
-}
-
 /// One condition of a rule. A rule's conditions hold together, and stand in the order of the cases here.
 package enum Match: Hashable, Sendable {
-    case source(IPPrefix, negated: Bool)
     case destination(IPPrefix)
     case inInterface(InterfacePattern, negated: Bool)
     /// The transport protocol is TCP.
     case tcp
     /// The TCP destination port; always after `.tcp`.
     case tcpDestinationPort(UInt16)
-    /// Any of the states; negated, none of them.
-    case connectionState(ConnectionState, negated: Bool)
-}
-
-extension Match {
-    /// Conditions as nf_tables has them, which asks for states and for the NAT status one after the other; a negated pair
-    /// is one condition of ours.
-    package static func mergingStates(_ matches: [Match]) -> [Match] {
-        matches.reduce(into: []) { merged, match in
-            if case .connectionState(let state, true) = match,
-                case .connectionState(let previous, true)? = merged.last, previous.isDisjoint(with: state)
-            {
-                merged[merged.count - 1] = .connectionState(previous.union(state), negated: true)
-            } else {
-                merged.append(match)
-            }
-        }
-    }
+    /// The connection's destination was rewritten (`IPS_DST_NAT`), which iptables calls a state.
+    case destinationTranslated
 }
 
 /// How a refused packet is answered.

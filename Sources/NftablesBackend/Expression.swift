@@ -36,9 +36,6 @@ enum ExpressionCodec {
     /// `IPS_DST_NAT` (`linux/netfilter/nf_conntrack_common.h`): the connection's destination was rewritten.
     static let destinationNat: UInt32 = 1 << 5
 
-    /// The bit of a state in `ct state`: `NF_CT_STATE_BIT` of `IP_CT_ESTABLISHED` (0) and `IP_CT_RELATED` (1).
-    static let stateBits: [(ConnectionState, UInt32)] = [(.established, 1 << 1), (.related, 1 << 2)]
-
     /// Where the addresses of an IP header stand, from its beginning (RFC 791, RFC 8200).
     static func addressOffset(_ family: AddressFamily, source: Bool) -> UInt32 {
         switch family {
@@ -66,8 +63,7 @@ enum ExpressionCodec {
 
     private static func encode(_ match: Match) -> [Expression] {
         switch match {
-        case .source(let prefix, let negated): encode(prefix, source: true, negated: negated)
-        case .destination(let prefix): encode(prefix, source: false, negated: false)
+        case .destination(let prefix): encode(prefix)
         case .inInterface(let pattern, let negated):
             [
                 .meta(key: NFT_META_IIFNAME.rawValue, register: data),
@@ -83,20 +79,24 @@ enum ExpressionCodec {
                 .payload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 2, length: 2, register: data),
                 .compare(operation: equal, register: data, data: bigEndian(number)),
             ]
-        case .connectionState(let state, let negated): encode(state, negated: negated)
+        case .destinationTranslated:
+            [
+                .connection(key: NFT_CT_STATUS.rawValue, register: data),
+                .bitwise(source: data, destination: data, mask: native(destinationNat), xor: native(0)),
+                .compare(operation: notEqual, register: data, data: native(0)),
+            ]
         }
     }
 
     /// Whole bytes are loaded as such, which is also how nft writes them; other lengths are masked.
-    private static func encode(_ prefix: IPPrefix, source: Bool, negated: Bool) -> [Expression] {
-        let offset = addressOffset(prefix.family, source: source)
-        let operation = negated ? notEqual : equal
+    private static func encode(_ prefix: IPPrefix) -> [Expression] {
+        let offset = addressOffset(prefix.family, source: false)
         let base = NFT_PAYLOAD_NETWORK_HEADER.rawValue
         if prefix.length % 8 == 0, prefix.length > 0 {
             let count = prefix.length / 8
             return [
                 .payload(base: base, offset: offset, length: UInt32(count), register: data),
-                .compare(operation: operation, register: data, data: Array(prefix.bytes.prefix(count))),
+                .compare(operation: equal, register: data, data: Array(prefix.bytes.prefix(count))),
             ]
         }
         return [
@@ -104,28 +104,7 @@ enum ExpressionCodec {
             .bitwise(
                 source: data, destination: data, mask: prefix.mask,
                 xor: [UInt8](repeating: 0, count: prefix.bytes.count)),
-            .compare(operation: operation, register: data, data: prefix.bytes),
-        ]
-    }
-
-    /// "Any of" is "not none of" for a mask; a rule asks for either states or the NAT status, or that neither holds.
-    private static func encode(_ state: ConnectionState, negated: Bool) -> [Expression] {
-        let operation = negated ? equal : notEqual
-        let states = stateBits.reduce(0) { state.contains($1.0) ? $0 | $1.1 : $0 }
-        var expressions: [Expression] = []
-        if states != 0 { expressions += encode(NFT_CT_STATE.rawValue, mask: states, operation: operation) }
-        if state.contains(.dnat) {
-            expressions += encode(NFT_CT_STATUS.rawValue, mask: destinationNat, operation: operation)
-        }
-        return expressions
-    }
-
-    private static func encode(_ key: UInt32, mask: UInt32, operation: UInt32) -> [Expression] {
-        let zero: [UInt8] = [0, 0, 0, 0]
-        return [
-            .connection(key: key, register: data),
-            .bitwise(source: data, destination: data, mask: native(mask), xor: zero),
-            .compare(operation: operation, register: data, data: zero),
+            .compare(operation: equal, register: data, data: prefix.bytes),
         ]
     }
 

@@ -83,8 +83,7 @@ struct RuleDecoder {
         guard let action else { throw NotOurs(what: "no verdict") }
         if counter == nil { throw NotOurs(what: "no counter") }
         if registers.holdUnused { throw NotOurs(what: "a value that nothing asks for") }
-        return Rule(
-            place: place, family: family, matches: Match.mergingStates(matches), action: action, comment: comment)
+        return Rule(place: place, family: family, matches: matches, action: action, comment: comment)
     }
 
     private mutating func take(_ expression: Expression) throws(NotOurs) {
@@ -126,31 +125,30 @@ struct RuleDecoder {
             matches.append(.inInterface(try interface(data), negated: negated))
         case .payload(NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, 2, 2) where !negated && data.count == 2:
             matches.append(.tcpDestinationPort(Self.number(data)))
-        case .payload(NFT_PAYLOAD_NETWORK_HEADER.rawValue, let offset, let length) where data.count == length:
-            try address(offset: offset, bytes: data, bits: data.count * 8, negated: negated)
+        case .payload(NFT_PAYLOAD_NETWORK_HEADER.rawValue, let offset, let length)
+        where !negated && data.count == length:
+            try destination(offset: offset, bytes: data, bits: data.count * 8)
         case .masked(.payload(NFT_PAYLOAD_NETWORK_HEADER.rawValue, let offset, let length), let mask)
-        where mask.count == length:
+        where !negated && mask.count == length:
             guard let prefix = IPPrefix(bytes: data, mask: mask) else { throw NotOurs(what: "unknown address mask") }
-            try address(offset: offset, bytes: data, bits: prefix.length, negated: negated)
-        case .masked(.connection(let key), let mask) where data == ExpressionCodec.native(0):
-            matches.append(.connectionState(try state(key, mask), negated: !negated))
+            try destination(offset: offset, bytes: data, bits: prefix.length)
+        case .masked(.connection(NFT_CT_STATUS.rawValue), ExpressionCodec.native(ExpressionCodec.destinationNat))
+        where negated && data == ExpressionCodec.native(0):
+            matches.append(.destinationTranslated)
         default: throw NotOurs(what: "unknown condition")
         }
     }
 
-    private mutating func address(offset: UInt32, bytes: [UInt8], bits: Int, negated: Bool) throws(NotOurs) {
+    private mutating func destination(offset: UInt32, bytes: [UInt8], bits: Int) throws(NotOurs) {
         guard let family else { throw NotOurs(what: "an address without its family") }
         let padding = [UInt8](repeating: 0, count: max(family.addressLength - bytes.count, 0))
         guard let prefix = IPPrefix(bytes: bytes + padding, length: bits), prefix.family == family else {
             throw NotOurs(what: "unknown address")
         }
-        if offset == ExpressionCodec.addressOffset(family, source: true) {
-            matches.append(.source(prefix, negated: negated))
-        } else if offset == ExpressionCodec.addressOffset(family, source: false), !negated {
-            matches.append(.destination(prefix))
-        } else {
+        if offset != ExpressionCodec.addressOffset(family, source: false) {
             throw NotOurs(what: "unknown header field")
         }
+        matches.append(.destination(prefix))
     }
 
     /// A name stands with NULs up to `IFNAMSIZ`, a wildcard without any.
@@ -160,20 +158,6 @@ struct RuleDecoder {
         guard !name.isEmpty, isWildcard || data.count == Int(IFNAMSIZ) && data[name.count...].allSatisfy({ $0 == 0 })
         else { throw NotOurs(what: "no interface name") }
         return InterfacePattern(name: String(decoding: name, as: UTF8.self), isWildcard: isWildcard)
-    }
-
-    private func state(_ key: UInt32, _ mask: [UInt8]) throws(NotOurs) -> ConnectionState {
-        if key == NFT_CT_STATUS.rawValue, mask == ExpressionCodec.native(ExpressionCodec.destinationNat) {
-            return .dnat
-        }
-        let states = ExpressionCodec.stateBits
-        for first in 0..<(1 << states.count) where key == NFT_CT_STATE.rawValue {
-            let chosen = states.enumerated().filter { first & (1 << $0.offset) != 0 }.map(\.element)
-            if mask == ExpressionCodec.native(chosen.reduce(0) { $0 | $1.1 }), !chosen.isEmpty {
-                return chosen.reduce(into: []) { $0.insert($1.0) }
-            }
-        }
-        throw NotOurs(what: "unknown connection state")
     }
 
     private mutating func decodeAction(_ expression: Expression) throws(NotOurs) -> Action {

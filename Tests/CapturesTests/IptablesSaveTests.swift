@@ -50,14 +50,15 @@ import Testing
     @Test(
         "what this program does not write is unknown",
         arguments: [
-            ("-s 10.0.0.0/255.0.255.0", "-j DROP", "an unknown address mask"),
-            ("-o eth0", "-j DROP", "unknown flags or an outgoing interface"),
+            ("-d 10.0.0.0/255.0.255.0", "-j DROP", "an unknown address mask"),
+            ("-s 10.0.0.0/8", "-j DROP", "unknown flags, a source or an outgoing interface"),
+            ("-o eth0", "-j DROP", "unknown flags, a source or an outgoing interface"),
             ("-p udp", "-j DROP", "another protocol than TCP"),
             ("-m limit --limit 5/min", "-j DROP", "an unknown match 'limit'"),
             ("-p tcp -m tcp --dport 1:2", "-j DROP", "an unknown match 'tcp'"),
             ("-m state --state NEW", "-j DROP", "an unknown match 'conntrack'"),
             ("", "-j SOMEBODY", "an unknown target ''"), ("", "-j LOG", "an unknown target 'LOG'"),
-            ("", "-g SOMEBODY", "unknown flags or an outgoing interface"), ("", "", "an unknown target ''"),
+            ("", "-g SOMEBODY", "unknown flags, a source or an outgoing interface"), ("", "", "an unknown target ''"),
             ("", "-m mark --mark 0x1 -j DROP", "more behind its comment"),
         ])
     func unknown(_ conditions: String, _ target: String, _ message: String) throws {

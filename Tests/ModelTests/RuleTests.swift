@@ -20,15 +20,6 @@ struct RuleTests {
         #expect(InstalledRule(.unknown("x")).rule == nil)
     }
 
-    @Test("connection states are a set, spelled in the order of iptables -S")
-    func states() {
-        let all: ConnectionState = [.dnat, .established, .related]
-        #expect(ConnectionState.names.map(\.1) == ["RELATED", "ESTABLISHED", "DNAT"])
-        #expect(ConnectionState.names.reduce(into: []) { $0.insert($1.0) } == all)
-        #expect(Set([ConnectionState.related, .established, .dnat].map(\.rawValue)).count == 3)
-        #expect(all.subtracting(.dnat) == [.related, .established])
-    }
-
     @Test("what others' rules could undo must come first; nat and filter INPUT need not")
     func mustComeFirst() {
         #expect(Place.allCases.filter(\.mustComeFirst) == [.earlyPrerouting, .input, .forward, .filterForward])

@@ -57,19 +57,18 @@ struct CatalogueTests {
     func matchOrder() {
         func rank(_ match: Match) -> Int {
             switch match {
-            case .source: 0
-            case .destination: 1
-            case .inInterface: 2
-            case .tcp: 3
-            case .tcpDestinationPort: 4
-            case .connectionState: 5
+            case .destination: 0
+            case .inInterface: 1
+            case .tcp: 2
+            case .tcpDestinationPort: 3
+            case .destinationTranslated: 4
             }
         }
         for rule in Set(Self.plans.flatMap(\.rules).map(\.rule)) {
             let ranks = rule.matches.map(rank)
             #expect(ranks == ranks.sorted())
             #expect(Set(ranks).count == ranks.count)
-            if ranks.contains(4) { #expect(ranks.contains(3)) }
+            if ranks.contains(3) { #expect(ranks.contains(2)) }
         }
     }
 
@@ -77,10 +76,7 @@ struct CatalogueTests {
     func families() {
         for rule in Set(Self.plans.flatMap(\.rules).map(\.rule)) {
             for match in rule.matches {
-                switch match {
-                case .source(let prefix, _), .destination(let prefix): #expect(prefix.family == rule.family)
-                default: break
-                }
+                if case .destination(let prefix) = match { #expect(prefix.family == rule.family) }
             }
             if case .dnat(let address, _) = rule.action { #expect(address.family == rule.family) }
         }

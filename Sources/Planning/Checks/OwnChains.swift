@@ -25,20 +25,12 @@ enum OwnChains {
 
     private static func condition(_ match: Match) -> ForeignRule.Condition {
         switch match {
-        case .source(let prefix, let negated): .source(prefix, negated: negated)
         case .destination(let prefix): .destination(prefix, negated: false)
         case .inInterface(let pattern, let negated): .inInterface(pattern, negated: negated)
         case .tcp: .transport(6, negated: false)
         case .tcpDestinationPort(let port): .destinationPort(port...port, negated: false)
-        case .connectionState(let state, let negated): .state(names(state), negated: negated)
+        case .destinationTranslated: .state([.dnat], negated: false)
         }
-    }
-
-    private static func names(_ state: ConnectionState) -> Set<ConnectionStateName> {
-        let names: [(ConnectionState, ConnectionStateName)] = [
-            (.related, .related), (.established, .established), (.dnat, .dnat),
-        ]
-        return Set(names.filter { state.contains($0.0) }.map(\.1))
     }
 
     private static func verdict(_ action: Action) -> ForeignRule.Verdict {

@@ -70,7 +70,7 @@ enum CredentialsRules {
         "let redirected credential requests in", at: .filterInput, .ipv4,
         [
             .destination(Endpoint.agent), .tcp, .tcpDestinationPort(Endpoint.agentPort),
-            .connectionState(.dnat, negated: false),
+            .destinationTranslated,
         ],
         .accept)
 }

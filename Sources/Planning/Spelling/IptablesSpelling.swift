@@ -30,18 +30,12 @@ package enum IptablesSpelling {
 
     private static func match(_ match: Match) -> String {
         switch match {
-        case .source(let prefix, let negated): (negated ? "! " : "") + "-s \(prefix)"
         case .destination(let prefix): "-d \(prefix)"
         case .inInterface(let pattern, let negated): (negated ? "! " : "") + "-i \(pattern)"
         case .tcp: "-p tcp"
         case .tcpDestinationPort(let port): "-m tcp --dport \(port)"
-        case .connectionState(let state, let negated):
-            "-m conntrack \(negated ? "! " : "")--ctstate \(names(state))"
+        case .destinationTranslated: "-m conntrack --ctstate DNAT"
         }
-    }
-
-    private static func names(_ state: ConnectionState) -> String {
-        ConnectionState.names.filter { state.contains($0.0) }.map(\.1).joined(separator: ",")
     }
 
     private static func target(_ rule: Rule) -> String {

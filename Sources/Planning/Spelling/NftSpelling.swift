@@ -53,7 +53,6 @@ package enum NftSpelling {
     private static func match(_ match: Match, _ rule: Rule) -> String {
         let ip = rule.family == .ipv4 ? "ip" : "ip6"
         switch match {
-        case .source(let prefix, let negated): return "\(ip) saddr \(negated ? "!= " : "")\(spell(prefix))"
         case .destination(let prefix): return "\(ip) daddr \(spell(prefix))"
         case .inInterface(let pattern, let negated):
             return "iifname \(negated ? "!= " : "")\"\(pattern.name)\(pattern.isWildcard ? "*" : "")\""
@@ -62,23 +61,13 @@ package enum NftSpelling {
             return rule.matches.contains { if case .tcpDestinationPort = $0 { true } else { false } }
                 ? "" : "meta l4proto tcp"
         case .tcpDestinationPort(let port): return "tcp dport \(port)"
-        case .connectionState(let state, let negated): return spell(state, negated: negated)
+        // What iptables calls state DNAT is a status bit in nft.
+        case .destinationTranslated: return "ct status & dnat != 0"
         }
     }
 
     /// A single host has no length in nft's spelling.
     private static func spell(_ prefix: IPPrefix) -> String { prefix.isHost ? prefix.address : prefix.description }
-
-    /// What iptables calls state DNAT is a status bit in nft.
-    private static func spell(_ state: ConnectionState, negated: Bool) -> String {
-        let operation = negated ? "== 0" : "!= 0"
-        var words: [String] = []
-        let states = [(ConnectionState.established, "established"), (.related, "related")]
-            .filter { state.contains($0.0) }.map(\.1)
-        if !states.isEmpty { words.append("ct state & (\(states.joined(separator: " | "))) \(operation)") }
-        if state.contains(.dnat) { words.append("ct status & dnat \(operation)") }
-        return words.joined(separator: " ")
-    }
 
     private static func statement(_ rule: Rule) -> String {
         switch rule.action {

@@ -11,9 +11,11 @@ package struct NetworkProbe: PacketProbe {
         _ joins: [ProbeJoin], milliseconds: Int, counters: () throws(Failure) -> [Rule: UInt64],
         tracers: [any PacketTracer]
     ) throws(Failure) -> [BridgeProbe] {
+        let lock = Self.lockNetwork()
         let ports = NamespaceThread.map(joins) { join in
             Result { () throws(Failure) in try ProbePort(join.bridge) }
         }
+        _ = consume lock
         defer {
             let joined = ports.compactMap { if case .success(let port)? = $0 { port } else { nil } }
             _ = NamespaceThread.map(joined) { $0.leave() }
@@ -33,6 +35,23 @@ package struct NetworkProbe: PacketProbe {
             }
         }
         return probes
+    }
+
+    /// One probe at a time looks for addresses and takes them: where two take the same, neither gets an answer. The lock is
+    /// on the file of the host's network namespace, in which the bridges are.
+    ///
+    /// - Returns: nil where it cannot be had for long; nobody who holds it keeps a probe from being made.
+    private static func lockNetwork() -> FileLock? {
+        let path = "/proc/thread-self/ns/net"
+        let file = SystemCall.open(path, O_RDONLY | O_CLOEXEC)
+        if file < 0 { return nil }
+        do throws(Failure) {
+            return try FileLock.take(
+                file, name: "the network namespace", holder: "another probe is being made", path: path,
+                until: Deadline(seconds: 2))
+        } catch {
+            return nil
+        }
     }
 }
 

@@ -61,7 +61,7 @@ final class ProbePort: Sendable {
         } catch {}
     }
 
-    /// Not always in the same order, so that two probes at a time seldom want the same address.
+    /// Not always in the same order: two probes at a time, of which one had no lock, then seldom want the same address.
     private static func mixed(_ candidates: [IPPrefix]) -> [IPPrefix] {
         candidates.prefix(16).shuffled() + candidates.dropFirst(16)
     }

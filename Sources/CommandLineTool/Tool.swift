@@ -29,7 +29,7 @@ package struct Tool {
     /// - Returns: the exit status.
     package func run(_ arguments: [String]) -> CInt {
         guard !arguments.isEmpty else {
-            Terminal.complain("cannot read the command line: /proc/self/cmdline; mount /proc")
+            Terminal.complain("cannot read the command line: /proc/self/cmdline; mount /proc, or allow more open files")
             return ExitStatus.trouble
         }
         let words = Array(arguments.dropFirst())

@@ -19,7 +19,7 @@ enum TableSnapshot {
         let raw = socket(name.family.number, CInt(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), CInt(IPPROTO_RAW))
         guard raw >= 0 else { throw .system("cannot read table \(name.description)", source: "socket", errno: errno) }
         defer { close(raw) }
-        while true {
+        for _ in 0..<Self.tries {
             let info = try Info(name, raw)
             // Safe: the buffer is there for this closure, in which the entries are read into it and lent to `make`.
             let value: Value? = unsafe try withBuffer(info.size) { buffer throws(Failure) in
@@ -29,7 +29,13 @@ enum TableSnapshot {
             // The kernel answers EAGAIN when the table has grown or shrunk since it told its size.
             if let value { return value }
         }
+        throw Failure(
+            .concurrentChange, "table \(name.description) was changed whenever it was read",
+            advice: "try again, or wait longer with --wait SECONDS")
     }
+
+    /// How often a table is read anew that changes meanwhile, before all is read anew, if there is time left.
+    private static let tries = 10
 
     /// `struct ipt_getinfo`: the name, the valid hooks, the chains' first and last entries by hook, the number of entries
     /// and their size in bytes.

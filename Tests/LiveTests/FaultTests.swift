@@ -91,6 +91,17 @@ extension Live {
             }
         }
 
+        @Test("a legacy table that changes whenever it is read: verify ends after --wait, and says so")
+        func everChanging() throws {
+            let lab = try Laboratory.Bare()
+            try lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", "iptables"])
+            // The size is told, and is another when the entries are read.
+            let options = ["-e", "inject=getsockopt:error=EAGAIN:when=2+2"]
+            let result = try trace(options, ["verify", "--wait", "1"], on: lab)
+            #expect(result.status == 2 && result.wallTime < 30, "\(result.wallTime) s")
+            #expect(result.errors.contains("was changed whenever it was read"), "\(result.errors)")
+        }
+
         @Test("two instances at once: the earlier value is never lost", arguments: Backend.allCases)
         func twoInstances(_ backend: Backend) throws {
             let lab = try Laboratory.Bare()

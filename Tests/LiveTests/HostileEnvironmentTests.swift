@@ -137,10 +137,12 @@ extension Live {
         func lockFiles() throws {
             let lab = try Laboratory.Bare()
             try lab.host.require([
-                "sh", "-c", "mkdir /run/d; mkfifo /run/p; ln -s /run/new /run/l; ln -s /run/circle /run/circle",
+                "sh", "-c",
+                "mkdir /run/d; mkfifo /run/p; touch /run/there; ln -s /run/there /run/m; ln -s /run/new /run/l; ln -s /run/circle /run/circle",
             ])
             let files: [(String, CInt)] = [
-                ("/run/d", 2), ("/run/p", 0), ("/dev/null", 0), ("/run/l", 0), ("/run/circle", 2), ("/run/none/x", 2),
+                ("/run/d", 2), ("/run/p", 0), ("/dev/null", 0), ("/run/m", 0), ("/run/l", 2), ("/run/circle", 2),
+                ("/run/none/x", 2),
                 (String(repeating: "a", count: 5000), 2), ("", 0),
             ]
             for (file, status) in files {
@@ -150,6 +152,8 @@ extension Live {
                 #expect(result.status == status, "\(file.prefix(20)): \(result.errors)")
                 if status == 2 { #expect(result.errors.contains("cannot open the xtables lock: \(file)")) }
             }
+            #expect(
+                try lab.host.execute(["test", "-e", "/run/new"]).status == 1, "no file is made at the end of a link")
             // A name that is no UTF-8 is the same file for the stock tools.
             try lab.host.require(
                 ["sh", "-c", "XTABLES_LOCKFILE=/run/$(printf '\\377') exec \"$@\"", "sh", Tool.path] + Self.apply + [

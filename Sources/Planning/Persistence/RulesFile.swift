@@ -2,8 +2,14 @@ import Model
 
 /// A file of iptables-restore(8), in which our rules can be put and found again with every other byte kept.
 ///
-/// The file is read as iptables-restore reads it; what it would refuse is refused here too, with the line, because a file
-/// that is not restored protects nobody.
+/// The file is read as the legacy iptables-restore reads it; what it would refuse is refused here too, with the line, because
+/// a file that is not restored protects nobody. That is said of lines, words and quotation marks, tables, chains and their
+/// policies, commands and the options that are no extension's, numbers of rules, and where rules jump to.
+///
+/// Left is what more is needed for: the options of an extension and their values, whether there is an extension of a name, so
+/// that `-j NAME` is taken where no chain has that name, addresses and protocols, what one of the two families or some releases alone refuse,
+/// whether a rule to be deleted is there, counters, which are read with the option `-c` alone, and what the kernel says of
+/// a rule.
 struct RulesFile {
     private enum Kind: Equatable {
         /// An empty line or a comment.
@@ -49,83 +55,74 @@ struct RulesFile {
     /// - Throws: `Failure` with the line that iptables-restore would refuse.
     init(_ bytes: [UInt8], path: String) throws(Failure) {
         lines = []
-        var opened: (table: String, number: Int)?
+        var (open, opening): (RestoreTable?, Int) = (nil, 0)
         for (index, line) in TextLines(bytes).lines.enumerated() {
-            func refuse(_ why: String) -> Failure {
-                Failure(
-                    .trouble, "cannot put rules into \(path): line \(index + 1) \(why)",
-                    advice: "mend that line, as iptables-restore would refuse the whole file at boot")
+            do throws(RestoreFault) {
+                let kind = try Self.kind(of: line, at: index, in: &open)
+                if case .table = kind { opening = index }
+                lines.append(Line(line, kind))
+            } catch {
+                let why = Self.plainFault(of: line)?.why ?? error.why
+                throw Self.refusal(of: path, "line \(index + 1) \(why)", "mend that line")
             }
-            let text = TextLines.text(line)
-            if let fault = Self.fault(in: text) { throw refuse(fault) }
-            let isWhole = line.last == UInt8(ascii: "\n")
-            let kind = Self.kind(of: text, isInTable: opened != nil)
-            switch kind {
-            case .comment: break
-            case .table(let name):
-                if opened != nil { throw refuse("begins a table before the COMMIT of the one above") }
-                opened = (name, index + 1)
-            case .commit:
-                if opened == nil { throw refuse("is a COMMIT outside a table") }
-                if !isWhole { throw refuse("is a COMMIT without a line break at the end of the file") }
-                opened = nil
-            case .chain, .command:
-                if opened == nil { throw refuse("is outside a table: '\(text.prefix(60))'") }
+            if lines.last?.kind == .commit, let circle = open?.circle {
+                throw Self.refusal(of: path, "line \(circle + 1) closes a circle of jumps", "mend that line")
             }
-            lines.append(Line(line, kind))
+            if lines.last?.kind == .commit { open = nil }
         }
-        if let opened {
-            throw Failure(
-                .trouble,
-                "cannot put rules into \(path): table \(opened.table), begun in line \(opened.number), has no COMMIT",
-                advice: "mend it, as iptables-restore would refuse the whole file at boot")
+        if let open {
+            throw Self.refusal(of: path, "table \(open.name), begun in line \(opening + 1), has no COMMIT", "mend it")
         }
     }
 
-    /// The longest line that iptables-restore reads in one piece, its line break included (iptables, `iptables-restore.c`).
-    private static let longestLine = 10239
+    private static func refusal(of path: String, _ what: String, _ advice: String) -> Failure {
+        Failure(
+            .trouble, "cannot put rules into \(path): \(what)",
+            advice: "\(advice), as iptables-restore would refuse the whole file at boot")
+    }
 
-    /// What iptables-restore would refuse in a line, wherever it stands.
-    private static func fault(in text: String) -> String? {
-        if text.utf8.count >= longestLine { return "is longer than iptables-restore reads" }
-        if text.isEmpty || text.begins(with: "#") { return nil }
-        if text.utf8.last == UInt8(ascii: "\r") { return "ends with a carriage return" }
+    /// What a line is, and what it does to the table that it stands in.
+    private static func kind(of line: [UInt8], at index: Int, in open: inout RestoreTable?) throws(RestoreFault) -> Kind
+    {
+        let isComment = line.first == UInt8(ascii: "#") || line == [UInt8(ascii: "\n")]
+        if line.count - (line.last == UInt8(ascii: "\n") ? 1 : 0) > RestoreWords.longestLine {
+            throw RestoreFault("is longer than iptables-restore reads")
+        }
+        if isComment { return .comment }
+        let isTable = line.first == UInt8(ascii: "*")
+        guard var table = open else {
+            if !isTable { throw RestoreFault("is outside a table: \(RestoreFault.show(TextLines.text(line).utf8))") }
+            let table = try RestoreTable(line)
+            open = table
+            return .table(table.name)
+        }
+        if line == Array("COMMIT\n".utf8) { return .commit }
+        if isTable { throw RestoreFault("begins a table before the COMMIT of the one above") }
+        // Changed in place, not in a copy, which would take time with the square of the lines.
+        open = nil
+        defer { open = table }
+        if line.first == UInt8(ascii: ":") {
+            try table.declare(line)
+            return .chain
+        }
+        let command = try RestoreCommandParser.parse(RestoreWords.command(line), table: table.name)
+        try table.run(command, line: index)
+        return .command
+    }
+
+    /// What is wrong with a line that iptables-restore refuses, where that can be said more simply.
+    private static func plainFault(of line: [UInt8]) -> RestoreFault? {
+        let text = TextLines.text(line)
         let trimmed = text.trimmed
-        if trimmed.isEmpty { return "has blanks and nothing else" }
-        if trimmed.begins(with: "#") { return "has blanks before its #" }
-        let refused = ["-t", "--table", "-w", "--wait", "-W", "--wait-interval"]
-        return bareWords(trimmed).first(where: refused.contains).map { "has \($0), which has no place in such a file" }
-    }
-
-    /// The words of a line that are not in quotation marks.
-    private static func bareWords(_ text: String) -> [String] {
-        var words = [""]
-        var (isQuoted, isEscaped) = (false, false)
-        for scalar in text.unicodeScalars {
-            if isEscaped {
-                isEscaped = false
-            } else if scalar == "\\" {
-                isEscaped = isQuoted
-            } else if scalar == "\"" {
-                isQuoted.toggle()
-            } else if !isQuoted, scalar == " " || scalar == "\t" {
-                words.append("")
-                continue
-            }
-            words[words.count - 1].unicodeScalars.append(scalar)
+        if text == "COMMIT" {
+            let isWhole = line.last == UInt8(ascii: "\n")
+            return RestoreFault(
+                isWhole ? "is a COMMIT outside a table" : "is a COMMIT without a line break at the end of the file")
         }
-        return words
-    }
-
-    private static func kind(of text: String, isInTable: Bool) -> Kind {
-        if text.isEmpty || text.begins(with: "#") { return .comment }
-        if text == "COMMIT" { return .commit }
-        if text.begins(with: "*") {
-            let isBlank = { (scalar: Unicode.Scalar) in scalar == " " || scalar == "\t" }
-            let name = text.unicodeScalars.dropFirst().drop(while: isBlank).prefix { !isBlank($0) }
-            return .table(String(name))
-        }
-        return isInTable && text.begins(with: ":") ? .chain : .command
+        if text.utf8.last == UInt8(ascii: "\r") { return RestoreFault("ends with a carriage return") }
+        if trimmed.isEmpty { return RestoreFault("has blanks and nothing else") }
+        if trimmed.begins(with: "#"), !text.begins(with: "#") { return RestoreFault("has blanks before its #") }
+        return nil
     }
 
     var bytes: [UInt8] { Array(lines.map(\.bytes).joined()) }

@@ -41,16 +41,21 @@ extension SplitMix64 {
 
 /// Rules files as people and programs write them.
 enum AnyRulesFile {
-    private static let tables = ["nat", "filter", "mangle", "raw", "security"]
-    private static let chains = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "DOCKER", "mine"]
+    private static let builtIn = [
+        "nat": ["PREROUTING", "OUTPUT"], "filter": ["INPUT", "FORWARD", "OUTPUT"],
+        "mangle": ["PREROUTING", "INPUT", "FORWARD", "OUTPUT"], "raw": ["PREROUTING", "OUTPUT"],
+        "security": ["INPUT", "FORWARD", "OUTPUT"],
+    ]
+    private static let declared = ["DOCKER", "mine"]
 
     /// A file that iptables-restore takes, without anything of ours.
     static func bytes(_ random: inout SplitMix64) -> [UInt8] {
         var lines: [[UInt8]] = []
         for _ in 0..<Int.random(in: 0...4, using: &random) {
             lines += between(&random)
-            lines.append(Array("*\(random.pick(tables))\(random.chance(5) ? " " : "")".utf8))
-            for _ in 0..<Int.random(in: 0...6, using: &random) { lines.append(inTable(&random)) }
+            let table = random.pick(builtIn.keys.sorted())
+            lines.append(Array("*\(table)\(random.chance(5) ? " " : "")".utf8))
+            lines += inTable(table, &random)
             lines.append(Array("COMMIT".utf8))
         }
         lines += between(&random)
@@ -66,21 +71,36 @@ enum AnyRulesFile {
 
     private static func comment(_ random: inout SplitMix64) -> [UInt8] { Array("#".utf8) + random.oddBytes() }
 
-    /// A line that may stand in a table.
-    static func inTable(_ random: inout SplitMix64) -> [UInt8] {
-        let chain = random.pick(chains)
-        let counters = random.chance(20) ? "[5:300] " : ""
-        let note = Array(" -m comment --comment \"".utf8) + random.oddBytes().filter { $0 != UInt8(ascii: "\"") }
-        let rule = note + Array("\" -j \(random.pick(["ACCEPT", "DROP", "mine"]))".utf8)
-        switch Int.random(in: 0..<20, using: &random) {
-        case 0..<6: return Array(":\(chain) \(random.pick(["ACCEPT", "DROP", "-"])) [7:420]".utf8)
-        case 6..<14: return Array("\(counters)-A \(chain)".utf8) + rule
-        case 14: return Array("--append \(chain)".utf8) + rule
-        case 15: return Array("\(counters)-I \(chain) 1".utf8) + rule
-        case 16: return Array(random.pick(["-D \(chain) 1", "-F \(chain)", "-N other", "-P FORWARD DROP"]).utf8)
-        case 17: return []
-        default: return comment(&random)
+    private static func inTable(_ table: String, _ random: inout SplitMix64) -> [[UInt8]] {
+        let builtIn = builtIn[table, default: []]
+        var lines = declared.map { Array(":\($0) -\(random.chance(80) ? " [0:0]" : "")".utf8) }
+        // The chains of the rules that can be deleted.
+        var appended: [String] = []
+        for _ in 0..<Int.random(in: 0...6, using: &random) {
+            let chain = random.pick(builtIn + declared)
+            let counters = random.chance(20) ? "[5:300] " : ""
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0..<6:
+                lines.append(Array(":\(random.pick(builtIn)) \(random.pick(["ACCEPT", "DROP", "-"])) [7:420]".utf8))
+            case 6..<14:
+                lines.append(Array("\(counters)-A \(chain)".utf8) + rule(chain, table, &random))
+                appended.append(chain)
+            case 14: lines.append(Array("--append \(chain)".utf8) + rule(chain, table, &random))
+            case 15: lines.append(Array("\(counters)-I \(chain) 1".utf8) + rule(chain, table, &random))
+            case 16: lines.append(Array(random.pick(["-L \(chain)", "-Z", "-P \(builtIn[0]) ACCEPT"]).utf8))
+            case 17: appended.popLast().map { lines.append(Array("-D \($0) 1".utf8)) }
+            case 18: lines.append([])
+            default: lines.append(comment(&random))
+            }
         }
+        return lines
+    }
+
+    private static func rule(_ chain: String, _ table: String, _ random: inout SplitMix64) -> [UInt8] {
+        let note = random.oddBytes().filter { $0 != UInt8(ascii: "\"") }
+        // Jumps in a circle are refused, and drops in nat.
+        let target = random.pick(["ACCEPT", table == "nat" ? "RETURN" : "DROP", chain == "INPUT" ? "DOCKER" : "LOG"])
+        return Array(" -m comment --comment \"".utf8) + note + Array("\" -j \(target)".utf8)
     }
 
     /// A line that may stand anywhere, and can be told from all others.

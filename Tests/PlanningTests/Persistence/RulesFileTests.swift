@@ -76,13 +76,13 @@ struct RulesFileTests {
     @Test(
         "where a command could put something ahead of ours, they are inserted after all of them",
         arguments: [
-            "-I OUTPUT 1 -j X", "-D OUTPUT 1", "-F", "[1:2] -I OUTPUT -j X", "--insert OUTPUT -j X", "-X", "-AX",
+            "-I OUTPUT 1 -j X", "-D OUTPUT 1", "-F", "[1:2] -I OUTPUT -j X", "--insert OUTPUT -j X", "-X", "-AOUTPUT",
         ])
     func otherCommands(_ command: String) throws {
         let nat = "*nat\n-A OUTPUT -j ONE\n\(command)\n-A OUTPUT -j TWO\n"
         let ours = Self.hostNat.replacing("-A OUTPUT", with: "-I OUTPUT 1")
         #expect(try merged("*mangle\nCOMMIT\n\(nat)COMMIT\n").hasSuffix("\(nat)\(ours)COMMIT\n"))
-        let mangle = try merged("*mangle\n\(command)\nCOMMIT\n")
+        let mangle = try merged("*mangle\n-A OUTPUT -j ONE\n\(command)\nCOMMIT\n")
         #expect(mangle.contains("\(command)\n-I INPUT 1 -i docker+"))
         #expect(mangle.contains("\n-I INPUT 2 ! -i lo"))
     }
@@ -90,7 +90,7 @@ struct RulesFileTests {
     @Test(
         "commands that only append leave ours at the head",
         arguments: [
-            "-A OUTPUT -j X", "--append OUTPUT -j X", "-N mine", "[1:2] -A OUTPUT -j X", "\t [1:2]\t-A OUTPUT -j X",
+            "-A OUTPUT -j X", "--append OUTPUT -j X", "-N mine", "[1:2] -A OUTPUT -j X", "\t -A OUTPUT -j X",
         ])
     func appendingCommands(_ command: String) throws {
         #expect(try merged("*nat\n\(command)\nCOMMIT\n").hasSuffix("*nat\n\(Self.hostNat)\(command)\nCOMMIT\n"))
@@ -175,6 +175,7 @@ struct RulesFileTests {
         Refused("\n-A INPUT -j DROP\n", "line 2 is outside a table: '-A INPUT -j DROP'"),
         Refused(":INPUT ACCEPT [0:0]\n", "line 1 is outside a table"),
         Refused("*nat\nCOMMIT\nfoo", "line 3 is outside a table: 'foo'"),
+        Refused("*foo\nCOMMIT\n", "line 1 begins a table that the kernel does not have: 'foo'"),
         Refused(" \n", "line 1 has blanks and nothing else"),
         Refused("*nat\n # x\nCOMMIT\n", "line 2 has blanks before its #"),
         Refused("*nat\n-w -A OUTPUT -j ACCEPT\nCOMMIT\n", "line 2 has -w, which has no place in such a file"),

@@ -1,6 +1,9 @@
 import Laboratory
+import Model
 import TestSupport
 import Testing
+
+@testable import Planning
 
 extension Live {
     /// What is written to disk, read by the tools that read it at boot.
@@ -77,6 +80,38 @@ extension Live {
             let restored = try Laboratory.Bare()
             try restored.host.require(["iptables-legacy-restore"], input: after)
             #expect(try rules(restored.host, "ip").contains { $0.contains("DOCKER-USER") })
+        }
+
+        @Test("iptables-legacy-restore and we take and refuse the same lines")
+        func grammar() throws {
+            let host = try Namespace("host", hasMounts: true)
+            for family in Self.families {
+                /// What comes of restoring a file, and whether its last table was restored: a chain of ours is gone then.
+                func restore(_ file: [UInt8]) throws -> (status: CInt, isDone: Bool, errors: String) {
+                    for table in ["filter", "nat", "mangle", "raw", "security"] {
+                        try host.require(
+                            ["\(family)tables-legacy-restore"], input: "*\(table)\n:before - [0:0]\nCOMMIT\n")
+                    }
+                    let result = try host.execute(
+                        ["\(family)tables-legacy-restore"], input: String(decoding: file, as: UTF8.self))
+                    let saved = try host.require(["\(family)tables-legacy-save"])
+                    return (result.status, saved.split(separator: ":before -").count < 6, result.errors)
+                }
+                for this in RestoreLines.taken {
+                    let real = try restore(this.file)
+                    #expect(real.status == 0 && real.isDone, "\(family): \(this): \(real.errors)")
+                    #expect(throws: Never.self, "\(family)") { try RulesFile(this.file, path: "rules") }
+                }
+                for this in RestoreLines.refused {
+                    let real = try restore(this.file)
+                    #expect(real.status != 0 && !real.isDone, "\(family): \(this): \(real.errors)")
+                    #expect(throws: Failure.self, "\(family)") { try RulesFile(this.file, path: "rules") }
+                }
+                for line in RestoreLines.ending {
+                    let real = try restore(RestoreLines.Taken(line).file)
+                    #expect(real.status == 0 && !real.isDone, "\(family): \(line)")
+                }
+            }
         }
 
         @Test(

@@ -15,13 +15,14 @@ struct Picture {
     func draw(_ ways: [Way]) -> String {
         let trunks = ways.map { Self.trunk($0) }
         let width = trunks.map(\.count).max() ?? 0
-        return ways.indices.map { index in
+        let lines = ways.indices.map { index in
             let isFirst = index == 0 || trunks[index] != trunks[index - 1]
             let isLast = index == ways.count - 1 || trunks[index] != trunks[index + 1]
             return line(
                 ways[index], stem: isFirst ? stem(ways[index], width) : String(repeating: " ", count: width + 6),
                 branch: branch(isFirst: isFirst, isLast: isLast))
-        }.joined()
+        }
+        return palette.shown(lines.joined())
     }
 
     /// How many columns the names of bridges may take.

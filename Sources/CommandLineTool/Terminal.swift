@@ -3,8 +3,15 @@ import Host
 import Model
 
 /// The two streams that this program writes to.
+///
+/// Files, captures, the kernel, the agent and the command line are other people's text, and a terminal must not obey it.
+/// What goes to standard error is made safe here, and the answers for people where `TextReport` hands them out: only
+/// `Palette.shown` can tell its own colours from others'. Documents for programs spell control characters in their own
+/// ways: JSON, and with it SARIF, `\u001b`; JUnit's XML references, or U+FFFD for what XML forbids; TAP blanks, and
+/// escapes in YAML. What `generate` prints, the metrics for Prometheus and the plan that `diff --out` writes are read by
+/// programs, byte for byte, and come from settings that were checked.
 enum Terminal {
-    /// Writes to standard output.
+    /// Writes to standard output, as it is.
     ///
     /// - Throws: `Failure` when not all of it could be written, as to a full disk or a closed descriptor.
     static func write(_ text: String) throws(Failure) {
@@ -13,8 +20,11 @@ enum Terminal {
         }
     }
 
-    /// Writes a line to standard error. There is nobody to tell when that fails.
-    static func complain(_ text: String) { _ = writeAll("ecs-netsetup: \(text)\n", to: STDERR_FILENO) }
+    /// Writes a line to standard error, with control characters shown: line breaks too, behind which anything could be made
+    /// to look like a line of ours. There is nobody to tell when that fails.
+    static func complain(_ text: String) {
+        _ = writeAll("ecs-netsetup: \(text.showingControls(keeping: ["\t"]))\n", to: STDERR_FILENO)
+    }
 
     private static func writeAll(_ text: String, to file: CInt) -> Bool {
         var rest = Array(text.utf8)[...]
@@ -63,6 +73,34 @@ enum Terminal {
 /// Colours, or none. The codes are ECMA-48's "select graphic rendition".
 struct Palette {
     let isColored: Bool
+    /// What stands for the beginning of a code of ours until the text is shown: characters that Unicode keeps for a program's
+    /// own use, by chance, so that nobody whose text is shown can know them.
+    private let mark: [Unicode.Scalar]
+
+    init(isColored: Bool) {
+        self.isColored = isColored
+        mark = isColored ? (0..<16).compactMap { _ in Unicode.Scalar(UInt32.random(in: 0xfdd0...0xfdef)) } : []
+    }
+
+    /// The text as a terminal may get it: with our colours, and with every other control character shown, except line breaks
+    /// and tabs. Text that was painted is passed on through this, once, whole.
+    func shown(_ text: String) -> String {
+        let kept: Set<Unicode.Scalar> = ["\n", "\t"]
+        guard isColored else { return text.showingControls(keeping: kept) }
+        let scalars = Array(text.unicodeScalars)
+        var shown = ""
+        var index = 0
+        while index < scalars.count {
+            if scalars[index...].starts(with: mark) {
+                shown += "\u{1b}["
+                index += mark.count
+            } else {
+                shown.append(shownControl: scalars[index], keeping: kept)
+                index += 1
+            }
+        }
+        return shown
+    }
 
     func green(_ text: String) -> String { paint(text, "32") }
     func red(_ text: String) -> String { paint(text, "31") }
@@ -72,6 +110,8 @@ struct Palette {
     func bold(_ text: String) -> String { paint(text, "1") }
 
     private func paint(_ text: String, _ code: String) -> String {
-        isColored ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
+        guard isColored else { return text }
+        let mark = String(String.UnicodeScalarView(mark))
+        return "\(mark)\(code)m\(text)\(mark)0m"
     }
 }

@@ -2,7 +2,7 @@ import Engine
 import Model
 import Planning
 
-/// Answers for people.
+/// Answers for people, with other people's text made safe for a terminal.
 struct TextReport {
     let palette: Palette
 
@@ -16,7 +16,7 @@ struct TextReport {
             : UnifiedDiff(palette: palette).lines(of: decision, plan: "plan (\(Self.place(decision, request)))")
                 + ChangeLine.diskLines(of: decision).flatMap(lines)
         let lines = rules + [summary]
-        return lines.joined(separator: "\n") + "\n"
+        return palette.shown(lines.joined(separator: "\n") + "\n")
     }
 
     private func lines(_ change: ChangeLine) -> [String] {
@@ -72,7 +72,7 @@ struct TextReport {
         // Once, not with every check that it mends.
         let apply = checks.contains { $0.mend == .apply } ? "; to mend: \(request.command(for: .apply))" : ""
         lines.append(palette.bold("\(summary) (\(place))") + apply)
-        return lines.joined(separator: "\n") + "\n"
+        return palette.shown(lines.joined(separator: "\n") + "\n")
     }
 
     private func told(_ check: Check, width: Int, request: Request) -> [String] {
@@ -118,7 +118,7 @@ struct TextReport {
         }
         let earlier = observation.earlierRouteLocalnet.map { " (\($0) before ecs-netsetup)" } ?? ""
         lines.append("\(Endpoint.routeLocalnet) = \(observation.routeLocalnet)\(earlier)")
-        return lines.joined(separator: "\n") + "\n"
+        return palette.shown(lines.joined(separator: "\n") + "\n")
     }
 
     /// The packets' ways, drawn as this terminal can.
@@ -130,7 +130,7 @@ struct TextReport {
     func evidence(_ decision: Decision) -> String {
         let backend = decision.choice.evidence.map { "backend  \($0)" }
         let persistence = decision.persistence.choice.map { "persist  \($0.mechanism.rawValue): \($0.reason)" }
-        return (backend + [persistence].compactMap(\.self)).map { palette.dim($0) + "\n" }.joined()
+        return palette.shown((backend + [persistence].compactMap(\.self)).map { palette.dim($0) + "\n" }.joined())
     }
 
     private static func title(_ installed: InstalledRule) -> String {

@@ -2,7 +2,8 @@ import Engine
 import Model
 import Planning
 
-/// Captured rules of ours against those of the plan, as `diff -u` has it: a hunk a chain, a line a rule.
+/// Captured rules of ours against those of the plan, as `diff -u` has it: a hunk a chain, a line a rule. It is for people, and
+/// no patch that a program could apply.
 struct UnifiedDiff {
     /// What is compared: where the lines stand, and what they are.
     private struct Hunk {
@@ -131,10 +132,6 @@ struct UnifiedDiff {
         return lines
     }
 
-    /// Without control characters: the text comes from a file that anybody may have written.
-    private static func printable(_ text: String) -> String {
-        let isControl = { (scalar: Unicode.Scalar) in scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) }
-        guard text.unicodeScalars.contains(where: isControl) else { return text }
-        return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "\u{fffd}" : $0 }))
-    }
+    /// With control characters shown, line breaks too: a line is a rule.
+    private static func printable(_ text: String) -> String { text.showingControls(keeping: ["\t"]) }
 }

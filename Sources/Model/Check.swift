@@ -132,9 +132,10 @@ package struct Check: Sendable {
         _ kind: CheckKind, _ title: String, _ outcome: Outcome, evidence: String = "", why: String, mend: Mend? = nil
     ) {
         self.kind = kind
-        self.title = title.withoutControls
+        // Both quote what somebody else has named, and stand on one line of a log.
+        self.title = title.showingControls(keeping: [])
         self.outcome = outcome
-        self.evidence = evidence.withoutControls
+        self.evidence = evidence.showingControls(keeping: [])
         self.why = why
         self.mend = mend
     }
@@ -148,17 +149,5 @@ package struct Check: Sendable {
         self.init(
             kind, title, problem == nil ? .passed : .failed, evidence: problem ?? seen, why: why,
             mend: problem == nil ? nil : mend)
-    }
-}
-
-extension String {
-    /// With U+FFFD for what a terminal, or a log that is read line by line, would take for a command: titles and evidence
-    /// quote what somebody else has named.
-    fileprivate var withoutControls: String {
-        let isControl = { (scalar: Unicode.Scalar) in
-            scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value)
-        }
-        guard unicodeScalars.contains(where: isControl) else { return self }
-        return String(String.UnicodeScalarView(unicodeScalars.map { isControl($0) ? "\u{fffd}" : $0 }))
     }
 }

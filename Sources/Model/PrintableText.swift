@@ -13,3 +13,39 @@ extension String {
         self = text
     }
 }
+
+extension Unicode.Scalar {
+    /// Whether a terminal takes it for a command, it ends a line, or it changes the order in which the text around it is shown:
+    /// the control characters C0, DEL and C1 (ECMA-48), Unicode's separators of lines and paragraphs, and its embeddings,
+    /// overrides and isolates (UAX #9, section 2).
+    package var isControl: Bool {
+        switch value {
+        case 0..<0x20, 0x7f...0x9f, 0x2028...0x202e, 0x2066...0x2069: true
+        default: false
+        }
+    }
+}
+
+extension String {
+    /// The text fit for a terminal: control characters are shown as C spells them, `\x1b` and `\u202e`. All else stays, a
+    /// backslash too.
+    ///
+    /// - Parameter kept: control characters that stay.
+    package func showingControls(keeping kept: Set<Unicode.Scalar>) -> String {
+        guard unicodeScalars.contains(where: { $0.isControl && !kept.contains($0) }) else { return self }
+        var shown = ""
+        for scalar in unicodeScalars { shown.append(shownControl: scalar, keeping: kept) }
+        return shown
+    }
+
+    /// Adds a character, or what is shown for it.
+    package mutating func append(shownControl scalar: Unicode.Scalar, keeping kept: Set<Unicode.Scalar>) {
+        guard scalar.isControl, !kept.contains(scalar) else {
+            unicodeScalars.append(scalar)
+            return
+        }
+        let digits = String(scalar.value, radix: 16)
+        let width = scalar.value < 0x100 ? 2 : 4
+        self += (width == 2 ? "\\x" : "\\u") + String(repeating: "0", count: width - digits.count) + digits
+    }
+}

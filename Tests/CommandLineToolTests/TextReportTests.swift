@@ -25,6 +25,21 @@ struct TextReportTests {
         #expect(try changes(Scene.matching(), command) == text)
     }
 
+    @Test("show other people's control characters, whatever is painted around them")
+    func hostile() {
+        // What a palette marks its own codes with, as far as it can be guessed.
+        let mark = String(String.UnicodeScalarView((UInt32(0xfdd0)...0xfdef).compactMap(Unicode.Scalar.init)))
+        let hostile = "\u{1b}[2J\u{9b}31m\u{202e}\(mark)31m\r"
+        let safe = "\\x1b[2J\\x9b31m\\u202e\(mark)31m\\x0d"
+        for palette in [Palette(isColored: true), Palette(isColored: false)] {
+            let text = palette.red(hostile) + hostile + palette.bold("a\n\t") + palette.dim("\u{301}") + "\n"
+            let (red, bold, dim, end) =
+                palette.isColored ? ("\u{1b}[31m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m") : ("", "", "", "")
+            let expected = "\(red)\(safe)\(end)\(safe)\(bold)a\n\t\(end)\(dim)\u{301}\(end)\n"
+            #expect(Array(palette.shown(text).utf8) == Array(expected.utf8))
+        }
+    }
+
     @Test("count the changes, and say whether they were made")
     func counted() throws {
         // The rules, the table, its five chains and the parameter: one for each line with a sign.

@@ -60,10 +60,10 @@ enum TAPReport {
         return quoted + "\""
     }
 
-    /// Whether it may stand for itself in a YAML document (section 5.1), on one line.
+    /// Whether it may stand for itself in a YAML document (section 5.1), on one line, and in a terminal.
     private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
-        case 0x20...0x7e, 0xa0...0x2027, 0x202a...0xfefe, 0xff00...0xfffd, 0x10000...: true
+        case 0x20...0x7e, 0xa0...0x2027, 0x202a...0xfefe, 0xff00...0xfffd, 0x10000...: !scalar.isControl
         default: false
         }
     }

@@ -1,3 +1,5 @@
+import Model
+
 /// An element of XML 1.0: with text, or with other elements.
 struct XMLElement {
     let name: String
@@ -27,7 +29,8 @@ struct XMLElement {
     }
 
     /// What XML 1.0 (section 2.2) forbids even as a reference becomes U+FFFD. A parser makes blanks of line breaks and tabs
-    /// in attributes (3.3.3), and line feeds of carriage returns (2.11), unless they are references.
+    /// in attributes (3.3.3), and line feeds of carriage returns (2.11), unless they are references. What else a terminal would
+    /// take for a command is a reference too.
     private static func escape(_ text: String, inAttribute: Bool) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars {
@@ -39,6 +42,7 @@ struct XMLElement {
             case "\r": escaped += "&#13;"
             case "\t", "\n":
                 if inAttribute { escaped += "&#\(scalar.value);" } else { escaped.unicodeScalars.append(scalar) }
+            case "\u{7F}"... where scalar.isControl: escaped += "&#\(scalar.value);"
             case "\u{20}"..."\u{FFFD}", "\u{10000}"...: escaped.unicodeScalars.append(scalar)
             default: escaped += "\u{FFFD}"
             }

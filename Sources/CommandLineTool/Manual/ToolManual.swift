@@ -44,6 +44,11 @@ enum ToolManual {
         go by.
         .Pp
         The answer goes to standard output, notes and errors to standard error.
+        In what is printed for people, control characters of files, live rules, answers and arguments are shown, as in
+        .Ql \ex1b
+        and
+        .Ql \eu202e ,
+        and never reach the terminal.
         """#
     }
 

@@ -7,9 +7,9 @@ import Model
 /// policies, commands and the options that are no extension's, numbers of rules, and where rules jump to.
 ///
 /// Left is what more is needed for: the options of an extension and their values, whether there is an extension of a name, so
-/// that `-j NAME` is taken where no chain has that name, addresses and protocols, what one of the two families or some releases alone refuse,
-/// whether a rule to be deleted is there, counters, which are read with the option `-c` alone, and what the kernel says of
-/// a rule.
+/// that `-j NAME` is taken where no chain has that name, addresses and protocols, what one of the two families or some
+/// releases alone refuse, whether a rule to be deleted is there, counters, which are read with the option `-c` alone, and
+/// what the kernel says of a rule.
 struct RulesFile {
     private enum Kind: Equatable {
         /// An empty line or a comment.

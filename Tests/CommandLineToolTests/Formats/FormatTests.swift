@@ -27,7 +27,8 @@ struct FormatTests {
     }
 
     private static let texts = [
-        "\"<a href='x'>&amp;]]>\\n\\", "two\nlines", "# SKIP not really", "\\# TODO \\\\#", "a\tb\rc\u{1}\u{7f}\u{85}",
+        "\"<a href='x'>&amp;]]>\\n\\", "two\nlines", "# SKIP not really", "\\# TODO \\\\#",
+        "a\tb\rc\u{1}\u{7f}\u{85}\u{9b}31m\u{202e}\u{2066}",
         "\u{2028}\u{feff}\u{fffe}\u{ffff}\u{10ffff}", "naïve ünïcode 🧪 e\u{301}", "  blanks  ", "{brace=\"x\"} 1",
         "---", "", "/etc/a file with #?%", "not ok 1", "Bail out!", "ECS-NET-001",
     ]
@@ -57,7 +58,7 @@ struct FormatTests {
     /// A text on one line, without blanks at its ends, which no reader keeps.
     private func onLine(_ text: String) -> String {
         let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
-            let isLineBreak = [0x2028, 0x2029, 0xfeff, 0xfffe, 0xffff].contains(scalar.value)
+            let isLineBreak = [0x2028, 0x2029, 0x202e, 0x2066, 0xfeff, 0xfffe, 0xffff].contains(scalar.value)
             return scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value) || isLineBreak ? " " : scalar
         }
         let line = String(String.UnicodeScalarView(scalars))

@@ -57,7 +57,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(name: "bench", dependencies: ["Laboratory"], path: "Tests/Bench", swiftSettings: strict),
         .executableTarget(
-            name: "faults", dependencies: ["Laboratory", "Reliability", "TestSupport", "CTracing"],
+            name: "faults", dependencies: ["Laboratory", "Reliability", "TestSupport", "CTracing", "CExtendedAttributes"],
             path: "Tests/Faults", swiftSettings: strict),
         .executableTarget(
             name: "storm", dependencies: ["Laboratory", "Reliability"], path: "Tests/Storm", swiftSettings: strict),
@@ -69,7 +69,7 @@ let package = Package(
         .executableTarget(name: "control", path: "Tests/Sanitizers/Control", swiftSettings: strict),
 
         .target(
-            name: "TestSupport", dependencies: ["Planning", "Host", "Model"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["Planning", "Host", "Model", "CExtendedAttributes"], path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
         .testTarget(name: "ProbeTests", dependencies: ["Probe", "Model"]),

@@ -1,4 +1,3 @@
-import CExtendedAttributes
 import Glibc
 package import Model
 
@@ -174,41 +173,5 @@ extension FileTree {
         if SystemCall.unlink(temporary, in: location.folder) != 0, errno != ENOENT {
             throw .system("cannot remove", source: location.path + Self.temporarySuffix, errno: errno)
         }
-    }
-}
-
-/// What a file system keeps beside a file's contents, such as the SELinux label and access control lists.
-private enum ExtendedAttributes {
-    /// The longest list of names and the longest value (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`, `<linux/limits.h>`).
-    private static let longest = 65536
-
-    /// Gives a file the attributes of another. The corresponding C functions are `flistxattr`, `fgetxattr` and
-    /// `fsetxattr`.
-    ///
-    /// Safe: each call is told how long the buffer is that `bytes` lends to it, or the value; it reads and writes no
-    /// more.
-    static func copy(from earlier: CInt, to file: CInt, path: String) throws(Failure) {
-        let names = unsafe bytes { unsafe flistxattr(earlier, $0.baseAddress, $0.count) } ?? []
-        for name in names.split(separator: 0).map({ String(decoding: $0, as: UTF8.self) }) {
-            guard let value = unsafe bytes({ unsafe fgetxattr(earlier, name, $0.baseAddress, $0.count) })
-            else {
-                throw Failure.system("cannot read attribute \(name) of", source: path, errno: errno)
-            }
-            // A label may be the right one already, and setting it may need a privilege that keeping it does not.
-            let present = unsafe bytes { unsafe fgetxattr(file, name, $0.baseAddress, $0.count) }
-            if value == present { continue }
-            guard unsafe fsetxattr(file, name, value, value.count, 0) == 0 else {
-                throw Failure.system("cannot keep attribute \(name) of", source: path, errno: errno)
-            }
-        }
-    }
-
-    /// What a function writes into a buffer; nil where it fails.
-    ///
-    /// Safe: the buffer is a local array, all of it zeroes before; `fill` has it for the call.
-    private static func bytes(_ fill: (UnsafeMutableRawBufferPointer) -> Int) -> [UInt8]? {
-        var buffer = [UInt8](repeating: 0, count: longest)
-        let count = unsafe buffer.withUnsafeMutableBytes { unsafe fill($0) }
-        return count < 0 ? nil : Array(buffer.prefix(count))
     }
 }

@@ -1,3 +1,4 @@
+import CExtendedAttributes
 import Glibc
 import Laboratory
 import TestSupport
@@ -40,6 +41,20 @@ final class FaultyHost: Sendable {
             at: "/etc/ecs/ecs.config", mode: "640")
         try put("net.ipv4.ip_forward = 1\n", at: "/etc/sysctl.d/50-somebody.conf", mode: "644")
         if walk.dress == .iptablesServices { try enableIptablesServices() }
+        try host.run { try Self.label("/etc/ecs/ecs.config") }
+    }
+
+    /// Gives a file attributes that nobody may lose: of a kind that every file system has, one with a name that is no UTF-8.
+    private static func label(_ path: String) throws {
+        for name in [
+            "trusted.somebody".utf8CString.dropLast() + [0],
+            "trusted.".utf8CString.dropLast() + [CChar(truncatingIfNeeded: 0xff), 0],
+        ] {
+            let value = Array("of somebody".utf8)
+            guard unsafe setxattr(path, Array(name), value, value.count, 0) == 0 else {
+                throw LaboratoryError("setxattr \(path): error \(errno)")
+            }
+        }
     }
 
     private func enableIptablesServices() throws {

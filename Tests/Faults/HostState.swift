@@ -102,6 +102,7 @@ struct HostState: Hashable {
             guard unsafe chmod(root + path, entry.mode & 0o7777) == 0 else {
                 throw LaboratoryError("cannot restore \(root)\(path)")
             }
+            try entry.restoreAttributes(of: root + path)
         }
     }
 }

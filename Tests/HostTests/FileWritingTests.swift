@@ -82,6 +82,20 @@ struct FileWritingTests {
         #expect(root.read(Self.path) == "new\n")
     }
 
+    @Test("a name that is no UTF-8 is an attribute's name like any other")
+    func keepsAttributeWithOddName() throws {
+        try root.write("old\n", to: Self.path)
+        let name = "user.".utf8CString.dropLast() + [0xff, 0xfe, 0].map { CChar(truncatingIfNeeded: $0) }
+        guard unsafe setxattr(root.path + Self.path, name, [7], 1, 0) == 0 else {
+            print("cannot be tested here: \(Failure.text(ofErrno: errno))")
+            return try #require(errno == ENOTSUP)
+        }
+        let before = try root.snapshot
+        try files.write(FileContents(text: "old\n", mode: 0o600), to: Self.path)
+        #expect(before.differences(to: try root.snapshot) == [])
+        #expect(before.entries[Self.path]?.attributes[Array(name)] == [7])
+    }
+
     private func attribute(_ name: String) -> [UInt8]? {
         var value = [UInt8](repeating: 0, count: 256)
         let count = unsafe getxattr(root.path + Self.path, name, &value, value.count)

@@ -1,7 +1,8 @@
+import CExtendedAttributes
 import FoundationEssentials
 import Glibc
 
-/// Everything that a folder holds: names, kinds, modes, owners, contents and where links lead.
+/// Everything that a folder holds: names, kinds, modes, owners, extended attributes, contents and where links lead.
 package struct TreeSnapshot: Hashable, Sendable {
     /// A file, a folder or a symbolic link.
     package struct Entry: Hashable, Sendable {
@@ -11,15 +12,10 @@ package struct TreeSnapshot: Hashable, Sendable {
         package let group: UInt32
         /// What a file holds or where a link leads; nothing for others.
         package let contents: [UInt8]
+        /// Extended attributes, such as the SELinux label: their values by their names, which end with a NUL.
+        package let attributes: [[CChar]: [UInt8]]
 
         package var isFile: Bool { mode & S_IFMT == S_IFREG }
-
-        fileprivate init(mode: UInt32, owner: UInt32, group: UInt32, contents: [UInt8]) {
-            self.mode = mode
-            self.owner = owner
-            self.group = group
-            self.contents = contents
-        }
 
         /// As it is on disk.
         fileprivate init(path: String) throws {
@@ -31,6 +27,35 @@ package struct TreeSnapshot: Hashable, Sendable {
             case S_IFLNK:
                 contents = Array(try FileManager.default.destinationOfSymbolicLink(atPath: path).utf8)
             default: contents = []
+            }
+            attributes = try Self.attributes(of: path)
+        }
+
+        private static func attributes(of path: String) throws -> [[CChar]: [UInt8]] {
+            var list = [CChar](repeating: 0, count: 65536)
+            let length = unsafe llistxattr(path, &list, list.count)
+            if length < 0, errno == ENOTSUP { return [:] }
+            guard length >= 0 else { throw TreeError(function: "llistxattr", path: path) }
+            let names = list.prefix(length).split(separator: 0).map { Array($0) + [0] }
+            return try Dictionary(
+                uniqueKeysWithValues: names.map { name in
+                    var value = [UInt8](repeating: 0, count: 65536)
+                    let count = unsafe lgetxattr(path, name, &value, value.count)
+                    guard count >= 0 else { throw TreeError(function: "lgetxattr", path: path) }
+                    return (name, Array(value.prefix(count)))
+                })
+        }
+
+        /// Gives a file or a folder exactly these attributes.
+        package func restoreAttributes(of path: String) throws {
+            let present = try Self.attributes(of: path)
+            for name in present.keys where attributes[name] == nil {
+                guard unsafe removexattr(path, name) == 0 else { throw TreeError(function: "removexattr", path: path) }
+            }
+            for (name, value) in attributes where present[name] != value {
+                guard unsafe setxattr(path, name, value, value.count, 0) == 0 else {
+                    throw TreeError(function: "setxattr", path: path)
+                }
             }
         }
 
@@ -94,13 +119,18 @@ package struct TreeSnapshot: Hashable, Sendable {
             guard unsafe chmod(root + path, entry.mode & 0o7777) == 0 else {
                 throw TreeError(function: "chmod", path: path)
             }
+            try entry.restoreAttributes(of: root + path)
         }
     }
 }
 
 extension TreeSnapshot.Entry: CustomStringConvertible {
     package var description: String {
-        "\(String(mode, radix: 8)) \(owner):\(group) '\(String(decoding: contents, as: UTF8.self))'"
+        let names = attributes.keys.map {
+            String(decoding: $0.dropLast().map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)
+        }
+        return
+            "\(String(mode, radix: 8)) \(owner):\(group) \(names.sorted()) '\(String(decoding: contents, as: UTF8.self))'"
     }
 }
 

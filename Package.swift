@@ -23,6 +23,7 @@ let package = Package(
         .systemLibrary(name: "CLibiptc", pkgConfig: "libiptc", providers: [.apt(["libiptc-dev"])]),
 
         .systemLibrary(name: "CExtendedAttributes"),
+        .systemLibrary(name: "CRenaming"),
         .systemLibrary(name: "CNamespaces"),
 
         // The house, each module importing only those above it that it names.
@@ -33,7 +34,7 @@ let package = Package(
         .target(name: "IptablesBackend", dependencies: ["Model", "CLibiptc"], swiftSettings: strict),
         .target(name: "Captures", dependencies: ["Model"], swiftSettings: strict),
         .target(name: "Probe", dependencies: ["Model", "CLibmnl", "CNamespaces"], swiftSettings: strict),
-        .target(name: "Host", dependencies: ["Model", "CExtendedAttributes"], swiftSettings: strict),
+        .target(name: "Host", dependencies: ["Model", "CExtendedAttributes", "CRenaming"], swiftSettings: strict),
         .target(name: "Engine", dependencies: ["Model", "Planning", "Host", "Captures"], swiftSettings: strict),
         .target(
             name: "CommandLineTool", dependencies: ["Model", "Planning", "Host", "Engine"],
@@ -57,7 +58,8 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(name: "bench", dependencies: ["Laboratory"], path: "Tests/Bench", swiftSettings: strict),
         .executableTarget(
-            name: "faults", dependencies: ["Laboratory", "Reliability", "TestSupport", "CTracing", "CExtendedAttributes"],
+            name: "faults",
+            dependencies: ["Laboratory", "Reliability", "TestSupport", "CTracing", "CExtendedAttributes"],
             path: "Tests/Faults", swiftSettings: strict),
         .executableTarget(
             name: "storm", dependencies: ["Laboratory", "Reliability"], path: "Tests/Storm", swiftSettings: strict),
@@ -69,7 +71,8 @@ let package = Package(
         .executableTarget(name: "control", path: "Tests/Sanitizers/Control", swiftSettings: strict),
 
         .target(
-            name: "TestSupport", dependencies: ["Planning", "Host", "Model", "CExtendedAttributes"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["Planning", "Host", "Model", "CExtendedAttributes"],
+            path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
         .testTarget(name: "ProbeTests", dependencies: ["Probe", "Model"]),

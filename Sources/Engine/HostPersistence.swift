@@ -30,12 +30,8 @@ extension Host {
         case .emptyFolder(let path): try files.removeEmptyFolder(path)
         case .obstacle: break
         case .file(let change):
-            // Read once more: others write here too, and what they wrote since must not be lost.
-            guard try files.read(change.path, limit: HostPath.largest(change.path))?.bytes == change.before?.bytes
-            else {
-                throw Failure(.concurrentChange, "\(change.path) was changed by somebody at the same time")
-            }
-            try put(change.after, at: change.path)
+            try files.change(
+                change.path, from: change.before?.bytes, to: change.after, limit: HostPath.largest(change.path))
         case .service(let action): try carryOut(action)
         }
     }
@@ -67,21 +63,18 @@ extension Host {
             return false
         case .obstacle: return false
         case .file(let change):
-            let current = try files.read(change.path, limit: HostPath.largest(change.path))?.bytes
-            if current == change.before?.bytes { return false }
-            guard current == change.after?.bytes else {
+            let limit = HostPath.largest(change.path)
+            if try files.read(change.path, limit: limit)?.bytes == change.before?.bytes { return false }
+            do throws(Failure) {
+                try files.change(change.path, from: change.after?.bytes, to: change.before, limit: limit)
+            } catch let error where error.kind == .concurrentChange {
                 throw Failure(.trouble, "\(change.path) was changed by somebody at the same time, so it stays")
             }
-            try put(change.before, at: change.path)
             return true
         case .service(let action):
             guard let inverse = action.inverse else { return false }
             try carryOut(inverse)
             return action.isLasting
         }
-    }
-
-    private func put(_ contents: FileContents?, at path: String) throws(Failure) {
-        if let contents { try files.write(contents, to: path) } else { try files.remove(path) }
     }
 }

@@ -122,21 +122,34 @@ extension FileTree {
     /// - Parameter limit: the largest that is read, in bytes.
     package func read(_ path: String, limit: Int = largestFile) throws(Failure) -> FileContents? {
         guard let location = try locate(path) else { return nil }
+        return try Self.read(location.name, in: location.folder, location.path, limit: limit)
+    }
+
+    /// A file in an open folder; nil when there is none.
+    ///
+    /// - Parameters:
+    ///   - path: what it is called in messages.
+    ///   - flags: how it is opened besides.
+    ///   - wait: called with the open file before it is read.
+    static func read(
+        _ name: String, in folder: CInt, _ path: String, limit: Int, _ flags: CInt = 0,
+        after wait: (CInt) -> Void = { _ in }
+    ) throws(Failure) -> FileContents? {
         // Not to hang on a pipe that somebody put there.
-        let file = SystemCall.open(location.name, in: location.folder, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        let file = SystemCall.open(name, in: folder, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags)
         if file < 0 {
             if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw .system(
-                "cannot read", source: location.path, errno: errno, advice: errno == EACCES ? "run as root" : nil)
+            throw .system("cannot read", source: path, errno: errno, advice: errno == EACCES ? "run as root" : nil)
         }
         defer { close(file) }
+        wait(file)
         guard let status = SystemCall.status(of: file) else {
-            throw .system("cannot read", source: location.path, errno: errno)
+            throw .system("cannot read", source: path, errno: errno)
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw Failure(.trouble, "cannot read: it is no regular file", source: location.path)
+            throw Failure(.trouble, "cannot read: it is no regular file", source: path)
         }
-        return FileContents(bytes: try Self.bytes(of: file, location.path, limit), mode: status.st_mode & 0o7777)
+        return FileContents(bytes: try Self.bytes(of: file, path, limit), mode: status.st_mode & 0o7777)
     }
 
     /// A file; nil when there is none, or something else of that name, such as `/dev/null`.

@@ -17,19 +17,15 @@ extension FileTree {
     package func write(
         _ contents: FileContents, to path: String, isSynced: Bool = true, followsLast: Bool = true
     ) throws(Failure) {
-        // How a unit or a file of sysctl.d is masked. In an image, nothing need stand at /dev/null.
-        if try linkTarget(path) == "/dev/null" {
-            throw Failure(.trouble, "cannot write: it is a link to /dev/null", source: shown(path))
-        }
-        guard let location = try locate(path, followsLast: followsLast) else {
+        guard let location = try place(path, followsLast: followsLast) else {
             let link = try linkTarget(path).map { ", a link to \($0)" } ?? ""
             throw .system("cannot create", source: shown(path) + link, errno: ENOENT)
         }
-        let temporary = location.name + Self.temporarySuffix
+        let temporary = location.temporary
         // What an interrupted run left behind; O_EXCL below refuses what somebody else planted since.
         _ = SystemCall.unlink(temporary, in: location.folder)
         do throws(Failure) {
-            try Self.write(contents, to: temporary, beside: location, isSynced: isSynced)
+            _ = try Self.write(contents, to: temporary, beside: location, isSynced: isSynced)
             guard SystemCall.rename(temporary, to: location.name, in: location.folder) == 0 else {
                 throw .system("cannot replace", source: "rename \(location.path)", errno: errno)
             }
@@ -40,9 +36,23 @@ extension FileTree {
         if isSynced { try Self.sync(folderOf: location) }
     }
 
-    private static func write(
+    /// Where a file is to be written; nil where a folder on the way does not exist.
+    ///
+    /// - Throws: `Failure`, also where the file is masked.
+    func place(_ path: String, followsLast: Bool = true) throws(Failure) -> Location? {
+        // How a unit or a file of sysctl.d is masked. In an image, nothing need stand at /dev/null.
+        if try linkTarget(path) == "/dev/null" {
+            throw Failure(.trouble, "cannot write: it is a link to /dev/null", source: shown(path))
+        }
+        return try locate(path, followsLast: followsLast)
+    }
+
+    /// Writes a file under another name, with the owner, mode and attributes of the one that is there.
+    ///
+    /// - Returns: what the file system says of that one; nil where there is none.
+    static func write(
         _ contents: FileContents, to name: String, beside old: borrowing Location, isSynced: Bool
-    ) throws(Failure) {
+    ) throws(Failure) -> stat? {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let file = SystemCall.open(name, in: old.folder, flags, mode: 0o600)
         if file < 0 {
@@ -54,25 +64,28 @@ extension FileTree {
         }
         defer { close(file) }
         try write(contents.bytes, to: file, path: old.path)
-        var mode = contents.mode
+        var status: stat?
         let earlier = SystemCall.open(old.name, in: old.folder, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
         if earlier >= 0 {
             defer { close(earlier) }
-            mode = try keepOwner(of: earlier, on: file, old.path)
+            status = try keepOwner(of: earlier, on: file, old.path)
             try ExtendedAttributes.copy(from: earlier, to: file, path: old.path)
         } else if errno == ELOOP {
             throw .system("cannot replace a link", source: old.path, errno: errno, advice: "remove it")
         } else if errno != ENOENT {
             throw .system("cannot read", source: old.path, errno: errno)
         }
-        guard fchmod(file, mode) == 0 else { throw .system("cannot set the mode of", source: old.path, errno: errno) }
+        guard fchmod(file, status.map { $0.st_mode & 0o7777 } ?? contents.mode) == 0 else {
+            throw .system("cannot set the mode of", source: old.path, errno: errno)
+        }
         if isSynced { try sync(file, old.path) }
+        return status
     }
 
     /// Gives a file the owner and group of another, which has to be a file too. The corresponding C function is `fchown`.
     ///
-    /// - Returns: the other's mode.
-    private static func keepOwner(of earlier: CInt, on file: CInt, _ path: String) throws(Failure) -> UInt32 {
+    /// - Returns: what the file system says of the other.
+    private static func keepOwner(of earlier: CInt, on file: CInt, _ path: String) throws(Failure) -> stat {
         guard let old = SystemCall.status(of: earlier), let new = SystemCall.status(of: file) else {
             throw .system("cannot read", source: path, errno: errno)
         }
@@ -84,7 +97,7 @@ extension FileTree {
                 throw .system("cannot keep the owner of", source: path, errno: errno)
             }
         }
-        return old.st_mode & 0o7777
+        return old
     }
 
     /// Writes all bytes to an open file. The corresponding C function is `write`.
@@ -100,7 +113,8 @@ extension FileTree {
         }
     }
 
-    private static func sync(_ file: CInt, _ path: String) throws(Failure) {
+    /// Makes what was written to a file last. The corresponding C function is `fsync`.
+    static func sync(_ file: CInt, _ path: String) throws(Failure) {
         // EINVAL and ENOTSUP: a file system that has nothing to sync.
         guard fsync(file) == 0 || errno == EINVAL || errno == ENOTSUP else {
             throw .system("cannot sync", source: path, errno: errno)
@@ -108,7 +122,7 @@ extension FileTree {
     }
 
     /// Makes what was done to a folder's names last. The corresponding C function is `fsync`.
-    private static func sync(folderOf location: borrowing Location) throws(Failure) {
+    static func sync(folderOf location: borrowing Location) throws(Failure) {
         let folder = SystemCall.open(".", in: location.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if folder < 0 { throw .system("cannot sync the folder of", source: location.path, errno: errno) }
         defer { close(folder) }
@@ -161,17 +175,5 @@ extension FileTree {
         // Gone or filled meanwhile, a file, or a place where something is mounted.
         if [ENOENT, ENOTEMPTY, EEXIST, ENOTDIR, EBUSY, EINVAL].contains(errno) { return }
         throw .system("cannot remove the folder", source: location.path, errno: errno)
-    }
-
-    /// Removes what an interrupted write left beside a file. The corresponding C function is `unlinkat`.
-    package func removeLeftover(of path: String) throws(Failure) {
-        guard let location = try locate(path) else { return }
-        let temporary = location.name + Self.temporarySuffix
-        // Asked for first: a file system that is read-only refuses whatever there is.
-        let isThere = SystemCall.status(of: temporary, in: location.folder, AT_SYMLINK_NOFOLLOW) != nil
-        if !isThere, errno == ENOENT { return }
-        if SystemCall.unlink(temporary, in: location.folder) != 0, errno != ENOENT {
-            throw .system("cannot remove", source: location.path + Self.temporarySuffix, errno: errno)
-        }
     }
 }

@@ -54,6 +54,11 @@ extension SystemCall {
         unsafe unlinkat(folder, name, flags)
     }
 
+    /// Makes a symbolic link in a folder. The corresponding C function is `symlinkat`.
+    package static func makeLink(_ name: String, to target: String, in folder: CInt) -> CInt {
+        unsafe symlinkat(target, folder, name)
+    }
+
     /// Gives a name in a folder to what has another there. The corresponding C function is `renameat`.
     package static func rename(_ name: String, to other: String, in folder: CInt) -> CInt {
         unsafe renameat(folder, name, folder, other)

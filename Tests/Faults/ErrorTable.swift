@@ -31,6 +31,9 @@ enum ErrorTable {
             (__NR_unlinkat, "unlinkat", change + [EBUSY, ENOENT]),
             (__NR_mkdirat, "mkdirat", change),
             (__NR_renameat, "renameat", change + [EBUSY, ENOENT]),
+            (__NR_renameat2, "renameat2", change + [EBUSY, ENOENT, EINVAL]),
+            (__NR_symlinkat, "symlinkat", change),
+            (__NR_fcntl, "fcntl", [EINVAL, EAGAIN]),
             (__NR_fsync, "fsync", [EIO, ENOSPC]),
             (__NR_fchmod, "fchmod", [EPERM, EROFS, EIO]),
             (__NR_fchmodat, "fchmodat", [EPERM, EROFS, EIO]),
@@ -78,9 +81,14 @@ enum ErrorTable {
             return usual + [EROFS, ENOSPC, EBUSY]
         case CInt(__NR_unlinkat) where call.arguments[2] & UInt64(AT_REMOVEDIR) != 0:
             return usual.filter { $0 != EBUSY }
+        // Of the others only that of libiptc is looked at, which sets close-on-exec: of an open file that cannot fail.
+        case CInt(__NR_fcntl) where call.arguments[1] != setLease: return []
         default: return usual
         }
     }
+
+    /// `F_SETLEASE` (`<linux/fcntl.h>`).
+    private static let setLease: UInt64 = 1024
 
     /// Whether a call looks up a name. Where it says wrongly that there is nothing of that name, nothing tells that from a
     /// right answer.

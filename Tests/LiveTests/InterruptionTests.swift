@@ -39,7 +39,9 @@ extension Live {
         }
 
         private static let names = [
-            "write", "openat", "unlinkat", "mkdirat", "?rename", "renameat", "renameat2", "fsync", "fchmod", "fchown",
+            "write", "openat", "unlinkat", "mkdirat", "?rename", "renameat", "renameat2", "symlinkat", "fsync",
+            "fchmod",
+            "fchown",
         ]
 
         /// The calls of a run that nothing interrupts.
@@ -52,10 +54,10 @@ extension Live {
                 counts[name, default: 0] += 1
                 guard let start = line.firstRange(of: image.tree)?.lowerBound else { return nil }
                 if name == "openat", !line.contains("O_CREAT") { return nil }
-                // `renameat(3</folder>, "name", …`, `write(3</folder/name>, …`
+                // `renameat(3</folder>, "name", …`, `symlinkat("target", 3</folder>, "name")`, `write(3</folder/name>, …`
                 var path = String(line[start...].prefix { $0 != ">" })
                 let words = line.split(separator: "\"", omittingEmptySubsequences: false)
-                if words.count > 1, name != "write" { path += "/" + words[1] }
+                if words.count > 1, name != "write" { path += "/" + words[name == "symlinkat" ? 3 : 1] }
                 if path.hasSuffix(Call.temporarySuffix) { path.removeLast(Call.temporarySuffix.count) }
                 return Call(name: String(name), number: counts[name] ?? 0, path: path, line: String(line))
             }

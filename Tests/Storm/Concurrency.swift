@@ -25,7 +25,7 @@ struct Concurrency {
 
     private static let bridges = ["--bridge-interface", "docker+,br-+"]
 
-    private var common: [String] { ["--backend", scenario.backend, "--persist", "none"] }
+    private var common: [String] { ["--backend", scenario.backend, "--persist", scenario.persistence] }
     private var apply: [String] { ["apply", "--mode", "bridge"] + Self.bridges + common }
     /// The same host by other settings, so that each apply of one is a change to the other.
     private var applyOther: [String] { ["apply", "--mode", "bridge,host,awsvpc"] + Self.bridges + common }
@@ -36,6 +36,7 @@ struct Concurrency {
         defer { lab.stop() }
         let host = lab.host
         try host.require(["mkdir", "-p", Writer.folder])
+        if scenario.persistence == "systemd" { try host.standInForSystemd() }
         var outcome = Outcome()
         let intruder = scenario.losesGuard ? nil : try Intruder(lab)
         defer { intruder?.stop() }

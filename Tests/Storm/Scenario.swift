@@ -10,6 +10,8 @@ struct Scenario: Sendable {
     /// Whether others delete everybody's rules, and with them the guard.
     var losesGuard = false
     var holder: Holder?
+    /// What `--persist` says.
+    var persistence = "none"
     /// The seconds of `--wait`.
     var wait = 10
 
@@ -60,7 +62,15 @@ struct Scenario: Sendable {
                 title: "a lock that is never free", backend: backend, writers: [],
                 holder: Holder(file: lock, isGreedy: true), wait: 1),
         ]
-        return [alone, rivals, flush] + locks + (isLegacy ? [lockless] : [])
+        let files = Scenario(
+            title:
+                "lines that others add to `ecs.config` and the settings, and a second ecs-netsetup that applies and removes",
+            backend: backend,
+            writers: [
+                .adding("WRITER_LINE_$i=1", to: "/etc/ecs/ecs.config"),
+                .adding("# WRITER_LINE_$i=1", to: "/etc/ecs-netsetup.conf"),
+            ], hasRival: true, persistence: "systemd")
+        return [alone, rivals, flush] + locks + [files] + (isLegacy ? [lockless] : [])
     }
 
     /// The kernel refuses what was made for a table with another number of rules (`xt_table_info.number`, `do_replace` of

@@ -14,6 +14,8 @@ struct Writer: Sendable {
     let show: [String]
     /// What every line of its rules has in it.
     let mark: String
+    /// Whether its order counts. In a file, a line may be overtaken by the next, some ten microseconds later.
+    var isOrdered = true
 
     /// Where writers leave what they did, and are told to stop.
     static let folder = "/run/writers"
@@ -58,8 +60,8 @@ struct Writer: Sendable {
         let lines = try host.require(show).split(separator: "\n").filter { $0.contains(mark) }
         let found = lines.map { $0.split { $0.isWhitespace }.joined(separator: " ") }
         let wanted = expected(try rounds(on: host))
-        if found == wanted { return nil }
-        let missing = wanted.filter { !found.contains($0) }
+        if isOrdered ? found == wanted : found.sorted() == wanted.sorted() { return nil }
+        let missing = Set(wanted).subtracting(found).sorted()
         return "\(name): \(found.count) rules in place of \(wanted.count); missing: \(missing.prefix(3))"
     }
 }
@@ -124,6 +126,29 @@ extension Writer {
         let (v4, v6) = ("iptables-\(flavour)", "ip6tables-\(flavour)")
         return ["sh", "-ec", "\(v4) -w -S; \(v4) -w -t nat -S; \(v6) -w -S"]
     }
+
+    /// Adds lines at the end of a file, about a thousand in a second, and no more than the file may hold.
+    ///
+    /// - Parameter line: with `$i` for its number.
+    static func adding(_ line: String, to file: String) -> Writer {
+        Writer(
+            name: "lines-\(file.split(separator: "/").joined(separator: "-"))",
+            round: """
+                i=$((i - 1))
+                for turn in 1 2 3 4 5 6 7 8 9 10; do
+                    [ $i -lt \(mostLines) ] || break
+                    i=$((i + 1))
+                    echo "\(line)" >>\(file)
+                done
+                """,
+            preparation: "mkdir -p /etc/ecs",
+            expected: { rounds in
+                rounds == 0 ? [] : (1...rounds).map { line.split(separator: "$i").joined(separator: "\($0)") }
+            },
+            show: ["cat", file], mark: "WRITER_LINE_", isOrdered: false)
+    }
+
+    private static let mostLines = 10_000
 
     /// Somebody who deletes all rules, everybody's.
     static func flushing(_ backend: String) -> Writer {

@@ -7,13 +7,15 @@ guard getuid() == 0 else {
     exit(2)
 }
 
-/// `storm DIVISOR`: which part of the usual number of changes and runs is made. All of them, 1, write the page.
+/// `storm DIVISOR [TITLE]`: which part of the usual number of changes and runs is made, and in which scenarios alone. All of
+/// them, 1, write the page.
 let arguments = CommandLine.arguments
-guard arguments.count == 2, let divisor = Int(arguments[1]), (1...50).contains(divisor) else {
-    print("usage: storm DIVISOR, from 1 to 50")
+guard arguments.count == 2 || arguments.count == 3, let divisor = Int(arguments[1]), (1...50).contains(divisor) else {
+    print("usage: storm DIVISOR [TITLE], the divisor from 1 to 50")
     exit(2)
 }
 
+private let title = arguments.count == 3 ? arguments[2] : nil
 private let changes = 1000 / divisor
 private let applies = 200 / divisor
 private let backends = ["nftables", "iptables"]
@@ -52,7 +54,7 @@ private func runScenarios() throws -> Bool {
     var rows: [(title: String, backend: String, outcome: Concurrency.Outcome)] = []
     for backend in backends {
         let docker = try dockerRules(backend == "nftables" ? "nft" : "legacy")
-        for scenario in Scenario.all(backend, docker: docker) {
+        for scenario in Scenario.all(backend, docker: docker) where title.map(scenario.title.contains) ?? true {
             let isQuick = scenario.holder == nil
             let outcome = try Concurrency(scenario: scenario).run(applies: isQuick ? applies : max(applies / 10, 2))
             rows.append((scenario.title, backend, outcome))
@@ -64,7 +66,7 @@ private func runScenarios() throws -> Bool {
         }
     }
     let failed = rows.map(\.outcome.problems.count).reduce(0, +)
-    if divisor == 1 {
+    if divisor == 1, title == nil {
         var page = try ReliabilityPage()
         try page.publish(
             .concurrency, .init(tried: rows.map(\.outcome.applies).reduce(0, +), failed: failed),
@@ -75,11 +77,11 @@ private func runScenarios() throws -> Bool {
                         String.init)
             })
     }
-    return failed == 0
+    return failed == 0 && !rows.isEmpty
 }
 
 do {
-    let leaksNothing = try measureLeaks()
+    let leaksNothing = try title != nil || measureLeaks()
     let losesNothing = try runScenarios()
     exit(leaksNothing && losesNothing ? 0 : 1)
 } catch {

@@ -88,11 +88,9 @@ package struct Record: Hashable, Sendable {
         [value] + earlier.filter { $0 != value }.prefix(1)
     }
 
-    /// Identifies a file's contents: FNV-1a, 64 bits (Fowler, Noll and Vo), as 16 hexadecimal digits. It tells whether
-    /// somebody edited a file; it is no defence against forgery.
+    /// Identifies a file's contents, as 16 hexadecimal digits.
     package static func digest(_ bytes: [UInt8]) -> String {
-        let hash = bytes.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-        let digits = String(hash, radix: 16)
+        let digits = String(Digest.of(bytes), radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

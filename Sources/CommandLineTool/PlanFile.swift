@@ -85,8 +85,11 @@ struct PlanFile {
 
     /// Refuses a decision that is another than the plan's.
     ///
-    /// - Parameter version: this program's.
-    func check(_ decision: Decision, version: String) throws(Failure) {
+    /// - Parameters:
+    ///   - version: this program's.
+    ///   - isBegun: whether a part may have been done already, as where others write and it is decided again. The host is
+    ///     another then, and nothing may be done but what is in the plan.
+    func check(_ decision: Decision, version: String, isBegun: Bool) throws(Failure) {
         let advice = "look at it, and make the plan anew with diff --out \(path)"
         if version != self.version {
             throw Failure(
@@ -94,7 +97,7 @@ struct PlanFile {
         }
         let now = Self.changes(decision)
         // What was shown is what is done.
-        if decision.fingerprint == fingerprint, now == changes { return }
+        if isBegun ? now.allSatisfy(changes.contains) : decision.fingerprint == fingerprint && now == changes { return }
         let difference =
             now.first { !changes.contains($0) }.map { "now it takes '\($0)'" }
             ?? changes.first { !now.contains($0) }.map { "now it does not take '\($0)'" }

@@ -147,13 +147,12 @@ package struct Tool {
             return verification.checks(.failed).isEmpty ? ExitStatus.matches : ExitStatus.differs
         case .apply:
             let notes = try Self.hostNotes(engine, request)
-            var isFirst = true
+            var isBegun = false
             let decision = try engine.carryOut(readsDisk: request.readsDisk, until: deadline) {
                 observed throws(Failure) in
                 let decision = try Decision(settings: request.settings, saved: request.saved, observed: observed)
-                // Once carried out, the host is another than the plan's, and needs nothing more.
-                if isFirst || !decision.isFulfilled { try request.plan?.check(decision, version: Self.version) }
-                isFirst = false
+                try request.plan?.check(decision, version: Self.version, isBegun: isBegun)
+                isBegun = true
                 return decision
             }
             return try finish(decision, request, command, engine, notes)

@@ -27,7 +27,7 @@ final class Bench {
         self.host = host
         (original, before, after, calls) = try host.lab.host.run {
             let original = try HostState(of: host.lab.host)
-            if let words = walk.preparation { try host.lab.requireNetsetup(words) }
+            try host.prepare(walk)
             let before = try HostState(of: host.lab.host)
             let result = try Tracer([Tool.path] + walk.words).run()
             guard result.status == 0 else { throw LaboratoryError("\(walk.title): \(result.errors)") }
@@ -41,7 +41,7 @@ final class Bench {
         let isChanging = before != after
         guard isChanging == (walk.command != .noop), after.isGuarded,
             original.rules.foreign.count > 5, before.rules.foreign == original.rules.foreign,
-            walk.command == .remove ? before.isClosed && !after.isClosed : after.isClosed
+            walk.opens ? before.isClosed && !after.isClosed : after.isClosed
         else { throw LaboratoryError("\(walk.title): the undisturbed run is not what it should be") }
     }
 
@@ -119,7 +119,7 @@ final class Bench {
     /// The next run needs no help, verification holds, and remove leaves what was there before everything.
     private func recover(_ disturbance: Case) throws -> (faults: [String], end: HostState) {
         var faults: [String] = []
-        try expect(walk.words, &faults)
+        try expect(walk.continuation, &faults)
         var state = try HostState(of: host.lab.host)
         faults += differences(of: state, from: after, disturbance, "after the next run")
         if let words = walk.verification {

@@ -11,16 +11,18 @@ enum ErrorTable {
     }
 
     /// Errors of everything that looks up a name.
-    private static let lookup = [ENOENT, EIO, ENOMEM, EPERM]
+    private static let lookup = [ENOENT, EIO, ENOMEM, EPERM, EACCES]
+    /// Errors of everything that makes a descriptor.
+    private static let descriptor = [EMFILE, ENFILE]
     /// Errors of everything that changes a file system.
-    private static let change = [EROFS, ENOSPC, EIO, EPERM]
+    private static let change = [EROFS, ENOSPC, EIO, EPERM, EACCES]
     /// Errors of everything that is asked of a socket.
-    private static let exchange = [EINTR, EAGAIN, ENOBUFS, ENOMEM, EPERM]
+    private static let exchange = [EINTR, EAGAIN, ENOBUFS, ENOMEM, EPERM, ECONNREFUSED]
 
     /// By the kernel's numbers. Those of no row cannot fail, or nobody looks at their failure.
     static let rows: [CInt: Row] = Dictionary(
         uniqueKeysWithValues: [
-            (__NR_openat, "openat", lookup),
+            (__NR_openat, "openat", lookup + descriptor),
             (__NR_read, "read", [EINTR, EIO]),
             (__NR_pread64, "pread64", [EIO]),
             (__NR_getdents64, "getdents64", [ENOENT, EIO, ENOMEM]),
@@ -43,20 +45,20 @@ enum ErrorTable {
             (__NR_fsetxattr, "fsetxattr", change),
             (__NR_flock, "flock", [EINTR, EAGAIN, ENOMEM]),
             (__NR_close, "close", [EIO]),
-            (__NR_socket, "socket", [ENOBUFS, ENOMEM, EPERM]),
-            (__NR_bind, "bind", [ENOMEM, EPERM]),
-            (__NR_connect, "connect", [EINTR, EAGAIN, EPERM]),
+            (__NR_socket, "socket", [ENOBUFS, ENOMEM, EPERM, EACCES] + descriptor),
+            (__NR_bind, "bind", [ENOMEM, EPERM, EADDRINUSE]),
+            (__NR_connect, "connect", [EINTR, EAGAIN, EPERM, ECONNREFUSED]),
             (__NR_getsockname, "getsockname", [ENOBUFS]),
             (__NR_sendto, "sendto", exchange),
             (__NR_sendmsg, "sendmsg", exchange),
             (__NR_recvmsg, "recvmsg", exchange),
             (__NR_recvfrom, "recvfrom", exchange),
             (__NR_getsockopt, "getsockopt", [EAGAIN, ENOMEM, EPERM]),
-            (__NR_setsockopt, "setsockopt", [EAGAIN, ENOMEM, EPERM, EBUSY]),
+            (__NR_setsockopt, "setsockopt", [EAGAIN, ENOMEM, EPERM, EBUSY, EINVAL]),
             (__NR_poll, "poll", [EINTR, ENOMEM]),
             (__NR_wait4, "wait4", [EINTR]),
             (__NR_clone3, "clone3", [EAGAIN, ENOMEM]),
-            (__NR_pipe2, "pipe2", [ENOMEM]),
+            (__NR_pipe2, "pipe2", [ENOMEM] + descriptor),
             (__NR_mmap, "mmap", [ENOMEM]),
             (__NR_brk, "brk", [ENOMEM]),
             (__NR_mprotect, "mprotect", [ENOMEM]),
@@ -66,7 +68,7 @@ enum ErrorTable {
         /// Calls that newer architectures do not have.
         private static let unixRows: [(CInt, Row)] = [
             (CInt(__NR_access), Row(name: "access", errors: lookup)),
-            (CInt(__NR_open), Row(name: "open", errors: lookup)),
+            (CInt(__NR_open), Row(name: "open", errors: lookup + descriptor)),
         ]
     #else
         private static let unixRows: [(CInt, Row)] = []

@@ -10,10 +10,10 @@ final class FaultyHost: Sendable {
 
     init(_ walk: Walk) throws {
         lab = try Laboratory.Bare()
-        backend = walk.backend
+        backend = walk.hasLegacyRules ? "iptables" : walk.backend
         try makeConfiguration(walk)
         try lab.host.require(["nft", "-f", "-"], input: Self.nftRules)
-        if walk.backend == "iptables" {
+        if walk.hasLegacyRules {
             try lab.host.require(["iptables-legacy-restore"], input: Self.legacyRules(isIPv6: false))
             try lab.host.require(["ip6tables-legacy-restore"], input: Self.legacyRules(isIPv6: true))
         }
@@ -41,6 +41,7 @@ final class FaultyHost: Sendable {
             at: "/etc/ecs/ecs.config", mode: "640")
         try put("net.ipv4.ip_forward = 1\n", at: "/etc/sysctl.d/50-somebody.conf", mode: "644")
         if walk.dress == .iptablesServices { try enableIptablesServices() }
+        if walk.dress == .netfilterPersistent { try enableNetfilterPersistent() }
         try host.run { try Self.label("/etc/ecs/ecs.config") }
     }
 
@@ -58,19 +59,59 @@ final class FaultyHost: Sendable {
     }
 
     private func enableIptablesServices() throws {
+        try enable(["iptables", "ip6tables"])
+        try put(Self.rulesFile, at: "/etc/sysconfig/iptables", mode: "640")
+        try put(Self.rulesFileIPv6, at: "/etc/sysconfig/ip6tables", mode: "600")
+    }
+
+    private func enableNetfilterPersistent() throws {
+        try enable(["netfilter-persistent"])
+        try lab.host.require(["mkdir", "/etc/iptables"])
+        try put(Self.rulesFile, at: "/etc/iptables/rules.v4", mode: "640")
+        try put(Self.rulesFileIPv6, at: "/etc/iptables/rules.v6", mode: "600")
+    }
+
+    private func enable(_ services: [String]) throws {
         let unit = "[Service]\nType=oneshot\nExecStart=/bin/true\n[Install]\nWantedBy=basic.target\n"
-        for name in ["iptables", "ip6tables"] {
+        for name in services {
             try put(unit, at: "/etc/systemd/system/\(name).service", mode: "644")
             try lab.host.require(["/run/systemctl", "--root=/", "enable", "\(name).service"])
         }
-        try put(Self.rulesFile, at: "/etc/sysconfig/iptables", mode: "640")
-        try put(
-            "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n-A INPUT -p ipv6-icmp -j ACCEPT\nCOMMIT\n",
-            at: "/etc/sysconfig/ip6tables", mode: "600")
     }
 
     private func put(_ text: String, at path: String, mode: String) throws {
         try lab.host.require(["install", "-m", mode, "/dev/stdin", path], input: text)
+    }
+
+    /// Does what comes before a walk's command.
+    func prepare(_ walk: Walk) throws {
+        // diff tells of changes by its status.
+        if let words = walk.preparation {
+            let result = try lab.netsetup(words)
+            guard result.status == 0 || words[0] == "diff" && result.status == 1 else {
+                throw LaboratoryError("\(words): \(result.errors)")
+            }
+        }
+        if walk.command == .repair { try lab.host.require(["sh", "-ec", Self.alteration(walk.backend)]) }
+    }
+
+    /// Alters the rule that keeps containers from IMDS, so that it is none that ecs-netsetup could write again.
+    private static func alteration(_ backend: String) -> String {
+        backend == "nftables"
+            ? """
+            nft -a list table inet ecs-netsetup | perl -ne '
+                $chain = $1 if /chain (\\S+) /;
+                print "replace rule inet ecs-netsetup $chain handle $2 ip daddr 169.254.169.254 ip ttl 9 drop $1\\n"
+                    if /169\\.254\\.169\\.254.*drop (comment ".*") # handle (\\d+)/;
+                ' | grep . >/run/alteration
+            nft -f /run/alteration
+            """
+            : """
+            iptables-legacy -t mangle -S FORWARD | grep 169.254.169.254 |
+                sed 's/-A FORWARD/iptables-legacy -t mangle -R FORWARD 1 -m ttl --ttl-eq 9/' >/run/alteration
+            grep -q R /run/alteration
+            sh -e /run/alteration
+            """
     }
 
     /// Adds a rule of somebody else's, as happens at any time.
@@ -122,6 +163,9 @@ final class FaultyHost: Sendable {
         COMMIT
 
         """
+
+    private static let rulesFileIPv6 =
+        "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n-A INPUT -p ipv6-icmp -j ACCEPT\nCOMMIT\n"
 
     private static let nftRules = """
         table inet somebody {

@@ -29,7 +29,7 @@ struct Judge {
     private var safety: [String] {
         var faults: [String] = []
         if !now.isGuarded { faults.append("route_localnet is \(now.routeLocalnet) without the guard") }
-        if before.isClosed, walk.command != .remove, !now.isClosed { faults.append("IMDS was closed and is open") }
+        if before.isClosed, !walk.opens, !now.isClosed { faults.append("IMDS was closed and is open") }
         let foreign = Self.foreign(now.rules.foreign, addsRule: disturbance.kind == .writer)
         if foreign != before.rules.foreign { faults.append("rules of others differ: \(now.rules.foreign)") }
         if disturbance.kind == .writer, !now.rules.foreign.contains(where: { $0.contains(FaultyHost.added) }) {

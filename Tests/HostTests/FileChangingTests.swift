@@ -168,8 +168,20 @@ struct FileChangingTests {
         #expect(root.read(Self.path) == Self.before)
     }
 
+    @Test(
+        "a folder where something stands beside the file is told and stays, as does the file",
+        arguments: [Self.temporary, Self.trace])
+    func plantedFolder(_ place: String) throws {
+        try root.write(Self.before, to: Self.path)
+        try root.makeFolder(place)
+        let failure = try #require(throws: Failure.self) { try change(from: Self.before, to: Self.after) }
+        #expect(failure.source == root.path + place)
+        #expect(root.read(Self.path) == Self.before)
+        #expect(root.list("/etc").count == 2)
+    }
+
     @Test("a trace is read as it was written")
-    func trace() {
+    func traceText() {
         for after in [Self.after, "", nil] {
             let trace = ChangeTrace(before: .init(Self.before.utf8), after: after.map { .init($0.utf8) })
             #expect(ChangeTrace(Array(trace.text.utf8)) == trace)

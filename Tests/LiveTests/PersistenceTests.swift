@@ -146,7 +146,7 @@ extension Live {
             try host.lab.host.require(["sh", "-c", "echo ECS_CLUSTER=blue > /etc/ecs/ecs.config"])
             try host.lab.requireNetsetup(["apply", "--mode", "bridge"])
             let text = try host.lab.host.require(["cat", "/etc/ecs/ecs.config"])
-            #expect(text == "ECS_CLUSTER=blue\nECS_LOGLEVEL=debug\nECS_ENABLE_TASK_IAM_ROLE=true\n")
+            #expect(text == "ECS_CLUSTER=blue\nECS_ENABLE_TASK_IAM_ROLE=true\nECS_LOGLEVEL=debug\n")
             let failing = try SystemdHost(
                 hook: "[ \"$1\" != enable ] || { echo '# mine' >> /etc/ecs-netsetup.conf; exit 1; }")
             let result = try failing.lab.netsetup(["apply", "--mode", "bridge"])

@@ -41,6 +41,7 @@ package struct Tool {
         Terminal.holdClosedStreams()
         // Only then is the command line itself right.
         var settingsWereAsked = false
+        var wantsGuard: Bool?
         do throws(Failure) {
             // The runtime puts this in place of bytes that it cannot read, and a file of another name would be written.
             if words.contains(where: { $0.unicodeScalars.contains("\u{fffd}") }) {
@@ -50,11 +51,14 @@ package struct Tool {
                 if case .settings(root: nil) = file { settingsWereAsked = true }
                 return try Self.read(file)
             }
+            wantsGuard = request.settings.guardsLocalhost
             return try run(request)
         } catch {
             let wishes = ArgumentParser.outputWishes(words)
             Terminal.complain(error.description)
-            if wishes.command == .apply, settingsWereAsked, let told = makeEngine(Host()).closeLocalhost() {
+            if wishes.command == .apply, settingsWereAsked,
+                let told = makeEngine(Host()).closeLocalhost(wantsGuard: wantsGuard)
+            {
                 Terminal.complain("note: \(told)")
             }
             if let document = Self.document(error, wishes) {

@@ -268,7 +268,7 @@ package struct Engine: Sendable {
             advice: "another program keeps changing the rules; stop it, or wait longer with --wait SECONDS")
     }
 
-    private func retrying<Value>(
+    func retrying<Value>(
         until deadline: Deadline, _ body: () throws(Failure) -> Value
     ) throws(Failure) -> Value {
         while true {
@@ -283,5 +283,5 @@ package struct Engine: Sendable {
 
 extension Failure {
     /// Whether reading and deciding again may help.
-    fileprivate var isTransient: Bool { kind == .concurrentChange || kind == .outcomeUnknown }
+    var isTransient: Bool { kind == .concurrentChange || kind == .outcomeUnknown }
 }

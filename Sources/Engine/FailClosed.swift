@@ -2,35 +2,79 @@ import Host
 import Model
 import Planning
 
-/// What is done for a host that a run leaves without its rules.
+/// What is done for a host that a run leaves without the localhost guard.
 extension Engine {
-    /// Gives `route_localnet` its earlier value back where this program raised it and none of its rules are live, as after a
-    /// boot at which they could not be applied: the file in `sysctl.d` has raised it, and no guard is there.
+    /// Gives `route_localnet` the value that it has without this program, where this program raised it and its guard is not
+    /// live, as after a boot at which the rules could not be applied: the file in `sysctl.d` has raised it by then.
     ///
-    /// - Returns: what was done, for a person; nil where there was nothing to do, or another instance is at work.
-    package func closeLocalhost() -> String? {
-        if host.isImage { return nil }
+    /// It asks for as little as it can, as what made the run fail may make this fail too: what cannot be told counts as
+    /// dangerous.
+    ///
+    /// - Parameter wantsGuard: whether the run was asked for the guard; nil where it does not know, and the settings file
+    ///   tells.
+    /// - Returns: what was done, for a person; nil where there was nothing to do.
+    package func closeLocalhost(wantsGuard: Bool?) -> String? {
+        guard !host.isImage, (try? host.sysctl(Endpoint.routeLocalnet)) != "0", wantsGuard ?? !settingsForgoGuard,
+            isRaisedByUs
+        else { return nil }
         do throws(Failure) {
-            if try host.sysctl(Endpoint.routeLocalnet) == "0" { return nil }
             let lock = try HostLock.take(on: host, until: Deadline(seconds: 0))
-            return try lock.whileHeld { () throws(Failure) in try closeLocalhostLocked() }
+            return try lock.whileHeld { () throws(Failure) in closeLocalhostLocked() }
         } catch {
-            return nil
+            return isGuardLive == false
+                ? "the localhost guard is not live, and nothing is done about it: \(error)" : nil
         }
     }
 
-    private func closeLocalhostLocked() throws(Failure) -> String? {
-        let observed = try observe(for: .look, readsDisk: false, until: Deadline(seconds: 0))
-        guard observed.rules.isEmpty, let earlier = observed.valueToReturnTo, earlier != observed.routeLocalnet else {
-            return nil
-        }
-        let change = "\(Endpoint.routeLocalnet) \(earlier)"
+    private func closeLocalhostLocked() -> String? {
+        let isGuardLive = isGuardLive
+        if isGuardLive == true { return nil }
+        let reason =
+            isGuardLive == false
+            ? "the localhost guard is not live" : "it cannot be told whether the localhost guard is live"
+        let change = "\(Endpoint.routeLocalnet) \(valueWithoutUs)"
         do throws(Failure) {
-            try SysctlWriter(Endpoint.routeLocalnet, on: host).write(earlier)
+            if valueWithoutUs == (try host.sysctl(Endpoint.routeLocalnet)) { return nil }
+            try SysctlWriter(Endpoint.routeLocalnet, on: host).write(valueWithoutUs)
         } catch {
-            return
-                "none of its rules are live, and \(change) could not be set: neighbours may reach 127.0.0.1 (\(error))"
+            return "\(reason), and \(change) could not be set: neighbours may reach 127.0.0.1 (\(error))"
         }
-        return "none of its rules are live, so that \(change) was set again, and neighbours do not reach 127.0.0.1"
+        return "\(reason), so that \(change) was set again, and neighbours do not reach 127.0.0.1"
+    }
+
+    /// nil where it cannot be told.
+    private var isGuardLive: Bool? {
+        var isKnown = true
+        for backend in [nftables, iptables] {
+            do throws(Failure) {
+                let rules = try retrying(until: Deadline(seconds: 1)) { () throws(Failure) in
+                    try backend.read(.look).rules
+                }
+                if rules.contains(where: { $0.rule?.title == LocalhostGuard.title }) { return true }
+            } catch let error where error.isTransient {
+                // Somebody changes rules all the time: no boot, and no reason to take tasks their credentials.
+                return true
+            } catch {
+                isKnown = false
+            }
+        }
+        return isKnown ? false : nil
+    }
+
+    /// Whether it was this program that raised the parameter, in this boot or by its file.
+    private var isRaisedByUs: Bool {
+        if let earlier = try? host.earlierValue(of: Endpoint.routeLocalnet) { return earlier == "0" }
+        return (try? host.files.read(HostPath.sysctl))?.isMarked ?? false
+    }
+
+    private var valueWithoutUs: String {
+        if let earlier = try? host.earlierValue(of: Endpoint.routeLocalnet) { return earlier }
+        return (try? PersistenceFactsReader(host: host).read(isWhole: false))?.routeLocalnetWithoutUs ?? "0"
+    }
+
+    /// Whether the settings file leaves the guard out, whatever else is wrong with it.
+    private var settingsForgoGuard: Bool {
+        let lines = (try? host.files.read(HostPath.settings))?.text.split(separator: "\n") ?? []
+        return lines.last { $0.hasPrefix("NO_LOCALHOST_GUARD=") } == "NO_LOCALHOST_GUARD=true"
     }
 }

@@ -148,6 +148,8 @@ extension FileTree {
         if lines.isEmpty { return }
         if trace.after == nil { return try putBack(trace, at: location) }
         try add(lines, to: location)
+        // First, so that whoever comes after a run that is killed now does not add them again.
+        _ = SystemCall.unlink(location.trace, in: location.folder)
     }
 
     /// Puts a displaced file that was changed back in its place.

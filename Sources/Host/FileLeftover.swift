@@ -14,11 +14,15 @@ extension FileTree {
 
     static func removeLeftover(at location: borrowing Location) throws(Failure) {
         // Asked for first: a file system that is read-only refuses whatever there is.
-        let kinds = [location.temporary, location.trace].map { name in
-            SystemCall.status(of: name, in: location.folder, AT_SYMLINK_NOFOLLOW).map { $0.st_mode & S_IFMT }
+        let left = [location.temporary, location.trace].map { name in
+            SystemCall.status(of: name, in: location.folder, AT_SYMLINK_NOFOLLOW)
         }
-        if kinds == [nil, nil] { return }
-        if kinds == [S_IFREG, S_IFLNK], let trace = trace(at: location), let now = try displaced(at: location) {
+        if left.allSatisfy({ $0 == nil }) { return }
+        // What has another name too is nobody's file that stood here: somebody made a link to it.
+        let isDisplaced = left[0].map { $0.st_mode & S_IFMT == S_IFREG && $0.st_nlink == 1 } ?? false
+        if isDisplaced, left[1].map({ $0.st_mode & S_IFMT }) == S_IFLNK, let trace = trace(at: location),
+            let now = try displaced(at: location)
+        {
             try recover(now, trace, at: location)
         }
         try discard(location)
@@ -44,8 +48,8 @@ extension FileTree {
         }
         let now = try read(name, in: location.folder, location.path, limit: .max)?.bytes ?? []
         if let lines {
-            // The run that was killed may have added them already.
-            if now.suffix(lines.count) != lines { try add(lines, to: location) }
+            // The run that was killed may have added them already, and others more behind them.
+            if !now.contains(lines) { try add(lines, to: location) }
             return
         }
         guard trace.after?.rest(of: now)?.isEmpty == true,

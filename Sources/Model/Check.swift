@@ -132,12 +132,12 @@ package struct Check: Sendable {
         _ kind: CheckKind, _ title: String, _ outcome: Outcome, evidence: String = "", why: String, mend: Mend? = nil
     ) {
         self.kind = kind
-        // Both quote what somebody else has named, and stand on one line of a log.
+        // They quote what somebody else has named, and stand on one line of a log.
         self.title = title.showingControls(keeping: [])
         self.outcome = outcome
         self.evidence = evidence.showingControls(keeping: [])
         self.why = why
-        self.mend = mend
+        self.mend = if case .command(let text) = mend { .command(text.showingControls(keeping: [])) } else { mend }
     }
 
     /// A check with one problem, or none.

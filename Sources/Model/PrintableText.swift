@@ -16,11 +16,11 @@ extension String {
 
 extension Unicode.Scalar {
     /// Whether a terminal takes it for a command, it ends a line, or it changes the order in which the text around it is shown:
-    /// the control characters C0, DEL and C1 (ECMA-48), Unicode's separators of lines and paragraphs, and its embeddings,
-    /// overrides and isolates (UAX #9, section 2).
+    /// the control characters C0, DEL and C1 (ECMA-48), Unicode's separators of lines and paragraphs, and what it calls
+    /// formats: its embeddings, overrides and isolates (UAX #9, section 2), and marks that nobody sees.
     package var isControl: Bool {
-        switch value {
-        case 0..<0x20, 0x7f...0x9f, 0x2028...0x202e, 0x2066...0x2069: true
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: true
         default: false
         }
     }
@@ -45,7 +45,7 @@ extension String {
             return
         }
         let digits = String(scalar.value, radix: 16)
-        let width = scalar.value < 0x100 ? 2 : 4
-        self += (width == 2 ? "\\x" : "\\u") + String(repeating: "0", count: width - digits.count) + digits
+        let (sign, width) = scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
+        self += "\\" + sign + String(repeating: "0", count: width - digits.count) + digits
     }
 }

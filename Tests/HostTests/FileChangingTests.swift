@@ -123,6 +123,9 @@ struct FileChangingTests {
             Leftover(when: "and put back already", left: before + "X\n", found: after + "X\n", end: after + "X\n"),
             Leftover(when: "and others added", left: before + "X\n", found: after + "Y\n", end: after + "Y\nX\n"),
             Leftover(
+                when: "put back already, and others added", left: before + "X\n", found: after + "X\nY\n",
+                end: after + "X\nY\n"),
+            Leftover(
                 when: "put back, and lines are displaced", left: after + "X\n", found: before, end: before + "X\n"),
             Leftover(when: "another file is displaced", left: "X\n", found: after, end: "X\n"),
             Leftover(when: "half a line is displaced", left: before + "X", found: after, end: before + "X"),
@@ -177,6 +180,18 @@ struct FileChangingTests {
         let failure = try #require(throws: Failure.self) { try change(from: Self.before, to: Self.after) }
         #expect(failure.source == root.path + place)
         #expect(root.read(Self.path) == Self.before)
+        #expect(root.list("/etc").count == 2)
+    }
+
+    @Test("what somebody linked to the temporary name is not taken for a file that stood here")
+    func plantedLink() throws {
+        try root.write("secret\n", to: "/etc/secret")
+        try root.write("", to: Self.path)
+        #expect(Glibc.link(root.path + "/etc/secret", root.path + Self.temporary) == 0)
+        let trace = ChangeTrace(before: .init("".utf8), after: nil)
+        try root.makeLink(Self.trace, to: trace.text)
+        try files.removeLeftover(of: Self.path)
+        #expect(root.read(Self.path) == "" && root.read("/etc/secret") == "secret\n")
         #expect(root.list("/etc").count == 2)
     }
 

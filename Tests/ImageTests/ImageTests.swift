@@ -187,6 +187,7 @@ struct ImageTests {
         #expect(try image.snapshot() == edited)
         let removed = try image.netsetup(["remove"])
         #expect(removed.errors.contains("\(path) stays: somebody changed it since"), "\(removed.errors)")
+        #expect(!removed.output.contains("\n- /etc/systemd/"), "\(removed.output)")
         #expect(image.root.read(path) == "[Service]\n# mine again\n")
         #expect(
             try image.snapshot().filter { !$0.path.contains("ecs-netsetup.service") }

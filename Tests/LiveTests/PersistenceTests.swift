@@ -172,31 +172,60 @@ extension Live {
             }
         }
 
+        /// Why the unit cannot apply the rules at boot.
+        enum Obstacle: String, CaseIterable, Sendable {
+            case settings = "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf"
+            case record = "echo garbage >> /var/lib/ecs-netsetup/record"
+            case lostRecord = "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf; rm -r /var/lib/ecs-netsetup"
+            case strangersFile = "truncate -s 3G /etc/sysctl.d/10-x.conf"
+            case earlierValues = "mkdir /var/lib/ecs-netsetup/earlier-values"
+            case release = "rm -f /etc/os-release; mkdir /etc/os-release"
+            case oneRule =
+                "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf; nft 'add table inet ecs-netsetup; add chain inet ecs-netsetup forward { type filter hook forward priority -150; }; add rule inet ecs-netsetup forward ip daddr 169.254.169.254 iifname \"docker*\" counter drop comment \"ecs-netsetup: no IMDS for docker+\"'"
+        }
+
+        private static let unit = ["apply", "--persist", "none", "--force-old-agent", "--quiet"]
+
+        private func reboot(_ host: SystemdHost, _ backend: Backend) throws {
+            try host.reboot()
+            guard backend == .iptables else { return }
+            let flush = "iptables-legacy -t $t -F; ip6tables-legacy -t $t -F"
+            try host.lab.host.require(["sh", "-c", "for t in mangle filter nat; do \(flush) || true; done"])
+        }
+
         @Test(
-            "where the rules cannot be applied at boot, route_localnet is lowered; where they are live, nothing changes",
-            arguments: Backend.allCases)
-        func failsClosed(_ backend: Backend) throws {
+            "where the rules cannot be applied at boot, route_localnet is lowered", arguments: Backend.allCases,
+            Obstacle.allCases)
+        func failsClosed(_ backend: Backend, _ obstacle: Obstacle) throws {
             let host = try SystemdHost()
             try host.lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", backend.rawValue])
-            let unit = ["apply", "--persist", "none", "--force-old-agent", "--quiet"]
-            try host.lab.host.require(["sh", "-c", "echo MODE=brigde >> /etc/ecs-netsetup.conf"])
-            let live = try host.lab.netsetup(unit)
-            #expect(live.status == 64 && !live.errors.contains("note:"), "\(live.errors)")
+            try reboot(host, backend)
+            try host.lab.host.require(["sh", "-c", obstacle.rawValue])
             #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "1")
-            try host.reboot()
-            if backend == .iptables {
-                let flush = "iptables-legacy -t $t -F; ip6tables-legacy -t $t -F"
-                try host.lab.host.require(["sh", "-c", "for t in mangle filter nat; do \(flush) || true; done"])
-            }
-            try host.lab.host.require(["sysctl", "-p", "/etc/sysctl.d/90-ecs-netsetup.conf"])
-            #expect(try host.lab.netsetup(["apply", "--mode", "brigde"]).status == 64)
-            #expect(
-                try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "1", "a mistyped line changes nothing")
-            let failed = try host.lab.netsetup(unit)
-            #expect(failed.status == 64 && failed.errors.contains("route_localnet 0 was set again"), "\(failed.errors)")
+            let failed = try host.lab.netsetup(Self.unit)
+            #expect(failed.status != 0 && failed.errors.contains("route_localnet 0 was set again"), "\(failed.errors)")
             #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
-            try host.lab.host.require(["sed", "-i", "$d", "/etc/ecs-netsetup.conf"])
-            try host.lab.requireNetsetup(unit)
+        }
+
+        @Test(
+            "a failing apply changes nothing where the guard is live or not wanted, or the line is mistyped",
+            arguments: Backend.allCases)
+        func failsAsItWas(_ backend: Backend) throws {
+            let host = try SystemdHost()
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", backend.rawValue])
+            try host.lab.host.require(["sh", "-c", Obstacle.settings.rawValue])
+            func expectUnchanged(_ arguments: [String]) throws {
+                let failed = try host.lab.netsetup(arguments)
+                #expect(failed.status == 64 && !failed.errors.contains("note:"), "\(failed.errors)")
+                #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "1")
+            }
+            try expectUnchanged(Self.unit)
+            try reboot(host, backend)
+            try expectUnchanged(["apply", "--mode", "brigde"])
+            try host.lab.host.require(["sh", "-c", "echo NO_LOCALHOST_GUARD=true >> /etc/ecs-netsetup.conf"])
+            try expectUnchanged(Self.unit)
+            try host.lab.host.require(["sed", "-i", "1d;$d", "/etc/ecs-netsetup.conf"])
+            try host.lab.requireNetsetup(Self.unit)
             #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "1")
             #expect(try host.lab.netsetup(["status"]).output.contains("localhost guard"))
         }

@@ -118,6 +118,7 @@ package enum RestoreLines {
         Refused(
             ":\u{e9} -\n-A e\u{301}",
             "is for chain 'e\u{301}', which is neither built into table filter nor declared above"),
+        Refused("-N U\n-E U \(name(32))", "gives a chain a name that is too long: '\(name(32))'"),
         Refused("-P U DROP", "is for chain 'U', which is neither built into table filter nor declared above"),
         Refused(":U -\n-P U DROP", "gives chain 'U' a policy, but it is not built in"),
         Refused("-P INPUT FOO", "has the policy 'FOO', which is neither ACCEPT nor DROP"),

@@ -54,7 +54,8 @@ enum TAPReport {
             case "\r": quoted += "\\r"
             case _ where isPrintable(scalar): quoted.unicodeScalars.append(scalar)
             case _ where scalar.value <= 0xff: quoted += "\\x" + hexadecimal(scalar, 2)
-            default: quoted += "\\u" + hexadecimal(scalar, 4)
+            case _ where scalar.value <= 0xffff: quoted += "\\u" + hexadecimal(scalar, 4)
+            default: quoted += "\\U" + hexadecimal(scalar, 8)
             }
         }
         return quoted + "\""

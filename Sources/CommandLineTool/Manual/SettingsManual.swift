@@ -48,7 +48,7 @@ enum SettingsManual {
         nothing is done: a setting that is silently ignored would open a host.
         Only where a file has raised
         .Li route_localnet
-        at boot and none of the rules are live does a failing
+        at boot and the localhost guard is not live does a failing
         .Nm ecs-netsetup apply
         lower it again.
         """#

@@ -43,8 +43,10 @@ package enum JSONValue: Sendable {
             case "\r": quoted += "\\r"
             // Those that JSON does not forbid too: documents are looked at in terminals.
             case _ where scalar.isControl:
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                for unit in UTF16.encode(scalar).map(Array.init) ?? [] {
+                    let digits = String(unit, radix: 16)
+                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                }
             default: quoted.unicodeScalars.append(scalar)
             }
         }

@@ -180,8 +180,13 @@ package struct PersistencePlan: Sendable {
         let paths =
             record.files.map(\.path) + (record.files.isEmpty && record.services.isEmpty ? [] : [HostPath.record])
         let needed = Set(paths.flatMap(HostPath.folders))
+        let removed = steps.compactMap {
+            if case .file(let change) = $0, change.after == nil { change.path } else { nil }
+        }
+        let staying = facts.files.map(\.path).filter { !removed.contains($0) }
+        let filled = Set(staying.flatMap(HostPath.folders))
         for folder in record.folders.reversed() where !needed.contains(folder) {
-            if facts.folders.contains(folder) { steps.append(.emptyFolder(folder)) }
+            if facts.folders.contains(folder), !filled.contains(folder) { steps.append(.emptyFolder(folder)) }
             record.folders.removeAll { $0 == folder }
         }
     }

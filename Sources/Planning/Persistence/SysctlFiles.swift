@@ -42,3 +42,8 @@ enum SysctlFiles {
         }
     }
 }
+
+extension FileContents {
+    /// Whether `apply` wrote the file.
+    package var isMarked: Bool { text.hasPrefix(DesiredFiles.mark) }
+}

@@ -57,7 +57,14 @@ enum CredentialsRules {
 
     /// The same for a chain of nf_tables, given as "inet filter input".
     static func acceptByNft(_ chain: String) -> String {
-        "nft insert rule \(chain) '\(NftSpelling.specification(unmarked))'"
+        // nf_tables takes any name, nft and a shell do not.
+        let isPlain = chain.utf8.allSatisfy { byte in
+            byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7a || byte >= 0x30 && byte <= 0x39 || " _-./".utf8.contains(byte)
+        }
+        if !isPlain {
+            return "have it begin with a rule that says \(NftSpelling.specification(unmarked))"
+        }
+        return "nft insert rule \(chain) '\(NftSpelling.specification(unmarked))'"
     }
 
     private static var unmarked: Rule {

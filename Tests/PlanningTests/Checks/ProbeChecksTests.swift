@@ -130,6 +130,12 @@ struct ProbeChecksTests {
         let dropped = try check(.credentials, .silence, counted: 1, steps: [policy])
         #expect(dropped.evidence == "no answer: the policy of nftables chain inet wall input drops the request")
         #expect(dropped.mend == .command(CredentialsRules.acceptByNft("inet wall input")))
+        let odd = TraceStep(.nftables, family: "ip", table: "t", chain: "x\nall passed; reboot #", rule: nil, .drop)
+        guard case .command(let text)? = try check(.credentials, .silence, counted: 1, steps: [odd]).mend else {
+            Issue.record("nothing to do")
+            return
+        }
+        #expect(!text.contains("\n") && !text.contains("reboot"), "\(text)")
         let legacy = TraceStep(.iptables, family: "ip", table: "filter", chain: "INPUT", rule: "rule 1", .drop)
         #expect(
             try check(.credentials, .silence, counted: 1, steps: [legacy]).mend

@@ -49,6 +49,12 @@ struct RestoreGrammarTests {
         }
     }
 
+    @Test("a chain that is called like a target of ours would take its place", arguments: ["DNAT", "REDIRECT"])
+    func ownTargets(_ target: String) {
+        let file = Array("*nat\n:\(target) - [0:0]\nCOMMIT\n".utf8)
+        #expect(throws: Failure.self) { try RulesFile(file, path: "rules") }
+    }
+
     @Test("a line of the greatest length is read at once, and so is a file of many lines", .timeLimit(.minutes(1)))
     func large() throws {
         let flags = "-A INPUT -m x" + String(repeating: " --y", count: 240)
@@ -59,6 +65,9 @@ struct RestoreGrammarTests {
         let chained =
             "*filter\n" + chains.map { ":\($0) -\n" }.joined() + "-A INPUT -j c0\n" + jumps.joined() + "COMMIT\n"
         #expect(throws: Never.self) { try RulesFile(Array(chained.utf8), path: "rules") }
+        let families = String(repeating: "-6 -A INPUT -j ACCEPT\n", count: 20_000)
+        let mixed = "*filter\n" + chains.map { ":\($0) -\n" }.joined() + families + "COMMIT\n"
+        #expect(throws: Never.self) { try RulesFile(Array(mixed.utf8), path: "rules") }
     }
 
     @Test("what iptables-save writes of Docker's and everybody's rules is taken")

@@ -23,7 +23,7 @@ struct RestoreCommandParser {
 
     /// How many such places of a command are tried, and at how many of them the word is taken. Seldom does a text begin like an
     /// option.
-    private static let (mostPlaces, mostTaken) = (8, 3)
+    private static let (mostPlaces, mostTaken) = (8, 4)
 
     /// - Throws: `RestoreFault` where iptables-restore would refuse the command, whatever its extensions are.
     static func parse(_ words: [[UInt8]], table: String) throws(RestoreFault) -> RestoreCommand {

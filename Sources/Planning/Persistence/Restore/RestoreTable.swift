@@ -24,6 +24,8 @@ struct RestoreTable {
 
     /// The longest name of a chain or an extension: XT_EXTENSION_MAXNAMELEN, less its NUL (linux/netfilter/x_tables.h).
     static let longestName = 28
+    /// The longest name that a chain can be given later: that of `IPT_CHAINLABEL`, less its NUL (libiptc).
+    private static let longestNewName = 31
 
     /// The chains that the kernel makes in each of its tables (linux: `iptable_filter.c` and its neighbours). They are the same
     /// in both families.
@@ -36,6 +38,8 @@ struct RestoreTable {
     ]
     /// Verdicts, whose names no chain can have.
     static let verdicts = ["ACCEPT", "DROP", "QUEUE", "RETURN"].map { Array($0.utf8) }
+    /// Targets that rules of ours have. iptables-restore prefers a chain of that name.
+    private static let ownTargets: KeyValuePairs = ["nat": ["DNAT", "REDIRECT"], "filter": ["REJECT"]]
     private static let policies = ["ACCEPT", "DROP"].map { Array($0.utf8) }
 
     /// The table that a line such as `*nat` begins.
@@ -74,6 +78,10 @@ struct RestoreTable {
         if chains[chain] != nil {
             throw RestoreFault("makes chain \(RestoreFault.show(chain)), which is there already")
         }
+        if Self.ownTargets.contains(where: { $0.key == name && $0.value.contains { Array($0.utf8) == chain } }) {
+            throw RestoreFault(
+                "makes chain \(RestoreFault.show(chain)), to which rules of ours would jump instead of to that target")
+        }
         chains[chain] = Chain(isBuiltIn: false)
     }
 
@@ -93,6 +101,7 @@ struct RestoreTable {
     /// - Parameter line: the index of its line.
     mutating func run(_ command: RestoreCommand, line: Int) throws(RestoreFault) {
         if command.isOfOneFamily {
+            if !areChainsKnown { return }
             (areChainsKnown, areJumpsKnown) = (false, false)
             for chain in chains.keys { chains[chain]?.ruleCount = nil }
             return
@@ -146,6 +155,9 @@ struct RestoreTable {
 
     private mutating func rename(_ chain: [UInt8], to name: [UInt8]) throws(RestoreFault) {
         if chains[chain]?.isBuiltIn == true { throw RestoreFault("renames a built-in chain") }
+        if name.count > Self.longestNewName {
+            throw RestoreFault("gives a chain a name that is too long: \(RestoreFault.show(name))")
+        }
         let ruleCount = chains[chain]?.ruleCount
         try create(name)
         chains[name]?.ruleCount = ruleCount

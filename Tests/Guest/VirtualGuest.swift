@@ -23,7 +23,7 @@ package final class VirtualGuest: Sendable {
     /// Boots it, and waits until it shuts itself down.
     ///
     /// - Throws: that it does not within so many seconds, with what it printed.
-    package func boot(seconds: Int = 600) throws {
+    package func boot(seconds: Int = 1200) throws {
         // Emulated, which goes everywhere: /dev/kvm of a machine that is virtual itself may be there and not work.
         let result = try Machine.execute([
             "timeout", "--signal=KILL", "\(seconds)", "qemu-system-x86_64", "-accel", "tcg,thread=multi",

@@ -15,27 +15,27 @@ extension Engine {
     /// - Returns: what was done, for a person; nil where there was nothing to do.
     package func closeLocalhost(wantsGuard: Bool?) -> String? {
         guard !host.isImage, (try? host.sysctl(Endpoint.routeLocalnet)) != "0", wantsGuard ?? !settingsForgoGuard,
-            isRaisedByUs
+            let value = valueWithoutUs
         else { return nil }
         do throws(Failure) {
             let lock = try HostLock.take(on: host, until: Deadline(seconds: 0))
-            return try lock.whileHeld { () throws(Failure) in closeLocalhostLocked() }
+            return try lock.whileHeld { () throws(Failure) in setLocalhost(value) }
         } catch {
             return isGuardLive == false
                 ? "the localhost guard is not live, and nothing is done about it: \(error)" : nil
         }
     }
 
-    private func closeLocalhostLocked() -> String? {
+    private func setLocalhost(_ value: String) -> String? {
         let isGuardLive = isGuardLive
         if isGuardLive == true { return nil }
         let reason =
             isGuardLive == false
             ? "the localhost guard is not live" : "it cannot be told whether the localhost guard is live"
-        let change = "\(Endpoint.routeLocalnet) \(valueWithoutUs)"
+        let change = "\(Endpoint.routeLocalnet) \(value)"
         do throws(Failure) {
-            if valueWithoutUs == (try host.sysctl(Endpoint.routeLocalnet)) { return nil }
-            try SysctlWriter(Endpoint.routeLocalnet, on: host).write(valueWithoutUs)
+            if value == (try host.sysctl(Endpoint.routeLocalnet)) { return nil }
+            try SysctlWriter(Endpoint.routeLocalnet, on: host).write(value)
         } catch {
             return "\(reason), and \(change) could not be set: neighbours may reach 127.0.0.1 (\(error))"
         }
@@ -61,14 +61,11 @@ extension Engine {
         return isKnown ? false : nil
     }
 
-    /// Whether it was this program that raised the parameter, in this boot or by its file.
-    private var isRaisedByUs: Bool {
-        if let earlier = try? host.earlierValue(of: Endpoint.routeLocalnet) { return earlier == "0" }
-        return (try? host.files.read(HostPath.sysctl))?.isMarked ?? false
-    }
-
-    private var valueWithoutUs: String {
-        if let earlier = try? host.earlierValue(of: Endpoint.routeLocalnet) { return earlier }
+    /// What the parameter is without this program; nil where it was not this program that raised it, in this boot or by its
+    /// file.
+    private var valueWithoutUs: String? {
+        if let earlier = try? host.earlierValue(of: Endpoint.routeLocalnet) { return earlier == "0" ? earlier : nil }
+        guard let file = try? host.files.read(HostPath.sysctl), file.isMarked else { return nil }
         return (try? PersistenceFactsReader(host: host).read(isWhole: false))?.routeLocalnetWithoutUs ?? "0"
     }
 

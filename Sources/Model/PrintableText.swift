@@ -14,15 +14,23 @@ extension String {
     }
 }
 
+extension String {
+    /// A number in hexadecimal digits, with zeroes before it up to this many.
+    package init(hexadecimal number: some UnsignedInteger, digits: Int) {
+        let significant = String(number, radix: 16)
+        self.init(repeating: "0", count: Swift.max(digits - significant.count, 0))
+        self += significant
+    }
+}
+
 extension Unicode.Scalar {
     /// Whether a terminal takes it for a command, it ends a line, or it changes the order in which the text around it is shown:
     /// the control characters C0, DEL and C1 (ECMA-48), Unicode's separators of lines and paragraphs, and what it calls
     /// formats: its embeddings, overrides and isolates (UAX #9, section 2), and marks that nobody sees.
     package var isControl: Bool {
-        switch properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator: true
-        default: false
-        }
+        // Most text, which need not be looked up.
+        if value < 0x7f { return value < 0x20 }
+        return [.control, .format, .lineSeparator, .paragraphSeparator].contains(properties.generalCategory)
     }
 }
 
@@ -44,8 +52,7 @@ extension String {
             unicodeScalars.append(scalar)
             return
         }
-        let digits = String(scalar.value, radix: 16)
         let (sign, width) = scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
-        self += "\\" + sign + String(repeating: "0", count: width - digits.count) + digits
+        self += "\\" + sign + String(hexadecimal: scalar.value, digits: width)
     }
 }

@@ -39,10 +39,16 @@ enum NamespaceThread {
                 "cannot make a network namespace", source: "unshare", errno: errno,
                 advice: "run as root, or with the capability CAP_SYS_ADMIN, on a kernel with network namespaces")
         }
-        let file = SystemCall.open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else {
-            throw .system("cannot open a network namespace", source: "/proc/thread-self/ns/net", errno: errno)
-        }
+        return try openCurrent()
+    }
+
+    /// The file of the network namespace that the calling thread is in.
+    static let current = "/proc/thread-self/ns/net"
+
+    /// Opens that file. The corresponding C function is `open`.
+    static func openCurrent() throws(Failure) -> CInt {
+        let file = SystemCall.open(current, O_RDONLY | O_CLOEXEC)
+        if file < 0 { throw .system("cannot open a network namespace", source: current, errno: errno) }
         return file
     }
 }

@@ -42,13 +42,10 @@ package struct NetworkProbe: PacketProbe {
     ///
     /// - Returns: nil where it cannot be had for long; nobody who holds it keeps a probe from being made.
     private static func lockNetwork() -> FileLock? {
-        let path = "/proc/thread-self/ns/net"
-        let file = SystemCall.open(path, O_RDONLY | O_CLOEXEC)
-        if file < 0 { return nil }
         do throws(Failure) {
             return try FileLock.take(
-                file, name: "the network namespace", holder: "another probe is being made", path: path,
-                until: Deadline(seconds: 2))
+                try NamespaceThread.openCurrent(), name: "the network namespace", holder: "another probe is being made",
+                path: NamespaceThread.current, until: Deadline(seconds: 2))
         } catch {
             return nil
         }

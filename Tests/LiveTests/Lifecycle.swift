@@ -55,11 +55,7 @@ enum Drift: String, CaseIterable, Sendable {
         case (.ruleDeleted, .nftables): try deleteLastNftRule(lab)
         case (.ruleDeleted, .iptables): try deleteLastLegacyRule(lab)
         case (.rulesetFlushed, .nftables): try lab.host.require(["nft", "flush", "ruleset"])
-        case (.rulesetFlushed, .iptables):
-            for table in ["filter", "nat", "mangle"] {
-                try lab.host.require(["iptables-legacy", "-w", "-t", table, "-F"])
-            }
-            for table in ["filter", "mangle"] { try lab.host.require(["ip6tables-legacy", "-w", "-t", table, "-F"]) }
+        case (.rulesetFlushed, .iptables): try lab.host.flushLegacyTables()
         case (.tableDormant, _):
             try lab.host.require(["nft", "add", "table", "inet", "ecs-netsetup", "{ flags dormant; }"])
         case (.sysctlReset, _): try lab.host.writeSysctl("ipv4/conf/all/route_localnet", "0")
@@ -90,6 +86,14 @@ enum Drift: String, CaseIterable, Sendable {
             }
         }
         Issue.record("no rule of ours to delete")
+    }
+}
+
+extension Namespace {
+    /// Takes everybody's legacy rules away.
+    func flushLegacyTables() throws {
+        for table in ["filter", "nat", "mangle"] { try require(["iptables-legacy", "-w", "-t", table, "-F"]) }
+        for table in ["filter", "mangle"] { try require(["ip6tables-legacy", "-w", "-t", table, "-F"]) }
     }
 }
 

@@ -188,9 +188,7 @@ extension Live {
 
         private func reboot(_ host: SystemdHost, _ backend: Backend) throws {
             try host.reboot()
-            guard backend == .iptables else { return }
-            let flush = "iptables-legacy -t $t -F; ip6tables-legacy -t $t -F"
-            try host.lab.host.require(["sh", "-c", "for t in mangle filter nat; do \(flush) || true; done"])
+            if backend == .iptables { try host.lab.host.flushLegacyTables() }
         }
 
         @Test(

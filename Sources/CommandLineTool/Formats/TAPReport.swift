@@ -53,9 +53,9 @@ enum TAPReport {
             case "\t": quoted += "\\t"
             case "\r": quoted += "\\r"
             case _ where isPrintable(scalar): quoted.unicodeScalars.append(scalar)
-            case _ where scalar.value <= 0xff: quoted += "\\x" + hexadecimal(scalar, 2)
-            case _ where scalar.value <= 0xffff: quoted += "\\u" + hexadecimal(scalar, 4)
-            default: quoted += "\\U" + hexadecimal(scalar, 8)
+            case _ where scalar.value <= 0xff: quoted += "\\x" + String(hexadecimal: scalar.value, digits: 2)
+            case _ where scalar.value <= 0xffff: quoted += "\\u" + String(hexadecimal: scalar.value, digits: 4)
+            default: quoted += "\\U" + String(hexadecimal: scalar.value, digits: 8)
             }
         }
         return quoted + "\""
@@ -67,10 +67,5 @@ enum TAPReport {
         case 0x20...0x7e, 0xa0...0x2027, 0x202a...0xfefe, 0xff00...0xfffd, 0x10000...: !scalar.isControl
         default: false
         }
-    }
-
-    private static func hexadecimal(_ scalar: Unicode.Scalar, _ count: Int) -> String {
-        let digits = String(scalar.value, radix: 16)
-        return String(repeating: "0", count: count - digits.count) + digits
     }
 }

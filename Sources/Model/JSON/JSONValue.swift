@@ -43,10 +43,7 @@ package enum JSONValue: Sendable {
             case "\r": quoted += "\\r"
             // Those that JSON does not forbid too: documents are looked at in terminals.
             case _ where scalar.isControl:
-                for unit in UTF16.encode(scalar).map(Array.init) ?? [] {
-                    let digits = String(unit, radix: 16)
-                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-                }
+                for unit in String(scalar).utf16 { quoted += "\\u" + String(hexadecimal: unit, digits: 4) }
             default: quoted.unicodeScalars.append(scalar)
             }
         }

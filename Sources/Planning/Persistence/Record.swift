@@ -90,8 +90,7 @@ package struct Record: Hashable, Sendable {
 
     /// Identifies a file's contents, as 16 hexadecimal digits.
     package static func digest(_ bytes: [UInt8]) -> String {
-        let digits = String(Digest.of(bytes), radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        String(hexadecimal: Digest.of(bytes), digits: 16)
     }
 }
 

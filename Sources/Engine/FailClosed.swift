@@ -47,10 +47,13 @@ extension Engine {
         var isKnown = true
         for backend in [nftables, iptables] {
             do throws(Failure) {
-                let rules = try retrying(until: Deadline(seconds: 1)) { () throws(Failure) in
-                    try backend.read(.look).rules
+                let installed = try retrying(until: Deadline(seconds: 1)) { () throws(Failure) in
+                    try backend.read(.look)
                 }
-                if rules.contains(where: { $0.rule?.title == LocalhostGuard.title }) { return true }
+                guard installed.rules.contains(where: { $0.rule?.title == LocalhostGuard.title }) else { continue }
+                if installed.defects.isEmpty { return true }
+                // A dormant table, or a chain that hangs elsewhere: it may be the guard that has no effect.
+                isKnown = false
             } catch let error where error.isTransient {
                 // Somebody changes rules all the time: no boot, and no reason to take tasks their credentials.
                 return true

@@ -182,6 +182,8 @@ extension Live {
             case release = "rm -f /etc/os-release; mkdir /etc/os-release"
             case oneRule =
                 "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf; nft 'add table inet ecs-netsetup; add chain inet ecs-netsetup forward { type filter hook forward priority -150; }; add rule inet ecs-netsetup forward ip daddr 169.254.169.254 iifname \"docker*\" counter drop comment \"ecs-netsetup: no IMDS for docker+\"'"
+            case dormantGuard =
+                "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf; nft 'add table inet ecs-netsetup { flags dormant; }; add chain inet ecs-netsetup early-prerouting { type filter hook prerouting priority mangle; }; add rule inet ecs-netsetup early-prerouting ip daddr 127.0.0.0/8 iifname != lo counter drop comment \"ecs-netsetup: localhost guard\"'"
         }
 
         private static let unit = ["apply", "--persist", "none", "--force-old-agent", "--quiet"]

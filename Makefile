@@ -179,8 +179,8 @@ man: build-packages
 
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-# What the program's own texts point to.
-GUIDES := README.md SECURITY.md $(wildcard docs/*.md docs/*.json docs/decisions/*.md)
+# What the program's own texts point to, and the examples that these point to.
+GUIDES := README.md SECURITY.md $(wildcard docs/*.md docs/*.json docs/decisions/*.md packaging/cloud-init/*)
 
 install:
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/ecs-netsetup
@@ -204,12 +204,15 @@ endef
 # Packages in .build/packages. docs/packages.md tells what is in them and where they run.
 deb: build packaging-packages
 	packaging/debian/build $(VERSION) $(PACKAGES)
+	@ls $(PACKAGES)/ecs-netsetup_$(VERSION)_*.deb
 
 rpm: build packaging-packages
 	packaging/rpm/build $(VERSION) $(PACKAGES)
+	@ls $(PACKAGES)/ecs-netsetup-$(VERSION)-*.rpm
 
 dist: build packaging-packages
 	packaging/tarball/build $(VERSION) $(PACKAGES)
+	@ls $(PACKAGES)/ecs-netsetup-$(VERSION)-*.tar.gz
 
 # The packages in clean roots, in namespaces of the tests' own. Everything is built a second time, in another folder and
 # with another umask, to see that the bytes are the same. Needs root.

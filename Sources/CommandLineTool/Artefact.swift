@@ -25,6 +25,12 @@ struct Artefact: Sendable {
         return "\(name) \(fallback == nil ? argument : "[\(argument)]")"
     }
 
+    /// How it is typed, for example.
+    var example: String {
+        let words = [name, choices.first, needsModes ? Command.usualWords : nil].compactMap(\.self)
+        return "ecs-netsetup generate \(words.joined(separator: " "))"
+    }
+
     /// Everything that `generate` prints. Parsing, help, the manual and completion derive from this table.
     static let all = [
         Artefact(

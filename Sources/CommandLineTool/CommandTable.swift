@@ -56,6 +56,9 @@ struct Option: Sendable {
     /// Whether it says how the answer is written.
     var isForOutput: Bool { ["format", "color", "quiet", "verbose"].contains(name) }
 
+    /// Whether it asks for no work, but what the program is.
+    var isAboutProgram: Bool { ["help", "version"].contains(name) }
+
     /// Its key in the settings file; nil for an option that is not saved.
     var settingsKey: String? { isSaved ? String(name.uppercased().map { $0 == "-" ? "_" : $0 }) : nil }
 
@@ -104,8 +107,11 @@ extension Command {
 
     /// How it is typed, for example.
     var example: String {
-        "ecs-netsetup \(rawValue)" + (needsModes ? " --mode bridge" : self == .generate ? " unit" : "")
+        "ecs-netsetup \(rawValue)" + (needsModes ? " \(Self.usualWords)" : self == .generate ? " unit" : "")
     }
+
+    /// What most hosts want: user-defined Docker networks are on bridges of other names.
+    static let usualWords = "--mode bridge --bridge-interface docker+,br-+"
 
     /// Whether it needs to know the modes.
     var needsModes: Bool { self == .apply || self == .diff || self == .verify }

@@ -3,13 +3,16 @@ import Planning
 /// Help, derived from the command table.
 enum HelpText {
     /// The help of a command, or of the whole program.
-    static func text(for command: Command?) -> String {
+    ///
+    /// - Parameter artefact: what `generate` is to print; nil for its help on all of them.
+    static func text(for command: Command?, _ artefact: Artefact? = nil) -> String {
         var lines: [String] = []
         if let command {
-            lines.append("usage: ecs-netsetup \(command.rawValue)\(command.operand) [OPTION...]")
+            let operand = artefact.map { " \($0.usage)" } ?? command.operand
+            lines.append("usage: ecs-netsetup \(command.rawValue)\(operand) [OPTION...]")
             lines.append("")
-            lines.append(command.summary + ".")
-            if command == .generate {
+            lines.append((artefact?.summary ?? command.summary) + ".")
+            if command == .generate, artefact == nil {
                 lines += ["", "what:"] + columns(Artefact.all.map { ($0.usage, $0.summary) })
             }
         } else {
@@ -23,11 +26,8 @@ enum HelpText {
             ]
             lines += columns(Command.allCases.map { ($0.rawValue, $0.summary) })
         }
-        lines += ["", "options:"]
-        lines += columns(
-            CommandTable.options.filter { option in command.map(option.belongs) ?? true }.map {
-                ($0.usage, $0.help(for: command))
-            })
+        lines += ["", command == .generate && artefact == nil ? "options, each where WHAT has it:" : "options:"]
+        lines += columns(options(of: command, artefact).map { ($0.usage, $0.help(for: command)) })
         if command?.needsModes ?? true {
             lines += ["", "settings: \(HostPath.settings), where apply saves what it is given;", "options override it"]
         }
@@ -36,9 +36,16 @@ enum HelpText {
             "",
             "exit status: " + statuses.map { "\($0.status) \($0.meaning)" }.joined(separator: ", "),
             "",
-            "example: \((command ?? .apply).example)",
+            "example: \(artefact?.example ?? (command ?? .apply).example)",
         ]
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func options(of command: Command?, _ artefact: Artefact?) -> [Option] {
+        CommandTable.options.filter { option in
+            guard command.map(option.belongs) ?? true else { return false }
+            return artefact.map { $0.takes(option) || option.isAboutProgram } ?? true
+        }
     }
 
     private static let width = 80

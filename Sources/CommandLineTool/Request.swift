@@ -101,7 +101,10 @@ struct Request {
         var line = try ArgumentParser.parse(words)
         var request = Request()
         try request.take(line)
-        if request.wantsHelp || request.wantsVersion { return request }
+        if request.wantsHelp || request.wantsVersion {
+            if line.command == .generate, !line.operands.isEmpty { request.artefact = try Artefact.find(line.operands) }
+            return request
+        }
         let command = try ArgumentParser.check(line)
         try request.format.check(command)
         if command == .generate { return try request.generating(line) }
@@ -147,7 +150,7 @@ struct Request {
         if artefact.needsModes, settings.modes.isEmpty {
             throw .usage(
                 "generate \(artefact.name) needs --mode",
-                advice: "for example: ecs-netsetup generate \(artefact.name) --mode bridge")
+                advice: "for example: ecs-netsetup generate \(artefact.name) \(Command.usualWords)")
         }
         request.artefact = (artefact, choice)
         return request
@@ -173,14 +176,14 @@ struct Request {
         }
         if request.settings.modes.isEmpty {
             let name = line.command?.rawValue ?? ""
+            let planned = request.planningWords
+            let words = [planned.contains("--bridge-interface") ? "--mode bridge" : Command.usualWords] + planned
             throw .usage(
                 "\(name) needs --mode"
                     + (request.readsSettings
                         ? ", or MODE in \(HostPath.settings)"
                         : ", as --ruleset looks at no settings file without --root"),
-                advice:
-                    "for example: \((["ecs-netsetup", name, "--mode bridge"] + request.planningWords).joined(separator: " "))"
-            )
+                advice: "for example: ecs-netsetup \(name) \(words.joined(separator: " "))")
         }
         // Of the files that make it last, none is there to look at.
         if !request.readsSettings { request.settings.persistence = Mechanism.none }

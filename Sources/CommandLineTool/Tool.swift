@@ -72,10 +72,19 @@ package struct Tool {
     private func run(_ request: Request) throws(Failure) -> CInt {
         guard let command = request.command, !request.wantsHelp, !request.wantsVersion else {
             try Terminal.write(
-                request.wantsVersion ? "ecs-netsetup \(Self.version)\n" : HelpText.text(for: request.command))
+                request.wantsVersion
+                    ? "ecs-netsetup \(Self.version)\n" : HelpText.text(for: request.command, request.artefact?.artefact)
+            )
             return ExitStatus.matches
         }
         let host = try Self.host(request.root, isOffline: !request.rulesets.isEmpty)
+        // Otherwise an image of which nothing was looked at would be told to match.
+        if command.needsModes, host.isImage, request.rulesets.isEmpty, !request.readsDisk {
+            throw Failure(
+                .trouble,
+                "there is nothing to \(command.rawValue): an image has files only, and --persist none asks for none",
+                advice: "name a mechanism with --persist, or auto")
+        }
         return try run(command, request, makeEngine(host))
     }
 
@@ -141,11 +150,6 @@ package struct Tool {
             let decision = try Decision(settings: request.settings, saved: saved, observed: observed)
             let verification = try engine.verify(
                 decision, for: request.settings, probeMilliseconds: request.probes ? request.probeTimeout : nil)
-            if verification.checks.isEmpty {
-                throw Failure(
-                    .trouble, "there is nothing to check: an image has files only, and --persist none asks for none",
-                    advice: "name a mechanism with --persist, or auto")
-            }
             try write(verification, request: request)
             if !verification.checks(.undecided).isEmpty { return ExitStatus.trouble }
             return verification.checks(.failed).isEmpty ? ExitStatus.matches : ExitStatus.differs
@@ -239,7 +243,7 @@ package struct Tool {
         switch request.format {
         case .text: nil
         case .json: JSONReport.failure(failure, command: request.command)
-        case .junit: JUnitReport.failure(failure)
+        case .junit: JUnitReport.failure(failure, command: request.command)
         case .sarif: SARIFReport.failure(failure)
         case .tap: TAPReport.failure(failure)
         case .prometheus: PrometheusReport.failure(now: now)

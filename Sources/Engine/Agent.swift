@@ -37,10 +37,19 @@ extension Engine {
 
     /// What the user should know of the agent's configuration, where a decision changes it: a sentence.
     package func restartNote(for decision: Decision) -> [String] {
-        if host.isImage || !decision.persistence.changesAgentConfiguration { return [] }
+        let starter = decision.observed.disk.agentStarter
+        // Where nobody listens, it is no container started by hand that would have to be started anew.
+        if !isRestartDue(after: decision) || (starter == .unknown && agentStart == .notListening) { return [] }
         return [
-            "the ECS agent reads \(HostPath.agentConfiguration) only when it starts, so a restart is due: \(decision.observed.disk.agentStarter.command)"
+            "the ECS agent reads \(HostPath.agentConfiguration) only when it starts, so a restart is due: \(starter.command)"
         ]
+    }
+
+    /// When the agent of this host started.
+    var agentStart: AgentStart { host.agentStart(ports: [Endpoint.agentPort, Endpoint.introspectionPort]) }
+
+    private func isRestartDue(after decision: Decision) -> Bool {
+        !host.isImage && decision.persistence.changesAgentConfiguration
     }
 
     /// Restarts the agent where a decision changed its configuration.
@@ -48,7 +57,7 @@ extension Engine {
     /// - Returns: what the user should know, a sentence each.
     package func restartAgent(after decision: Decision) throws(Failure) -> [String] {
         let starter = decision.observed.disk.agentStarter
-        if restartNote(for: decision).isEmpty { return [] }
+        if !isRestartDue(after: decision) { return [] }
         if starter == .unknown {
             return [
                 "the ECS agent was not restarted, as it is neither a unit nor an upstart job here: \(starter.command)"

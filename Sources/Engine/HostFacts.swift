@@ -27,7 +27,7 @@ extension Engine {
             credentials: host.ask(
                 .port(Endpoint.agentPort), path: AgentFacts.credentialsPath, milliseconds: Self.patience),
             introspection: askVersion(),
-            start: host.agentStart(ports: [Endpoint.agentPort, Endpoint.introspectionPort]),
+            start: agentStart,
             configurationChanged: try host.files.modified(HostPath.agentConfiguration)?.time,
             starter: try host.agentStarter)
     }

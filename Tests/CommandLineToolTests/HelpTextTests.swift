@@ -29,6 +29,18 @@ struct HelpTextTests {
         }
     }
 
+    @Test("of what generate prints lists the options that it takes, and no other", arguments: Artefact.all.map(\.name))
+    func ofArtefact(_ name: String) throws {
+        let artefact = try #require(Artefact.all.first { $0.name == name })
+        let text = HelpText.text(for: .generate, artefact)
+        #expect(text.hasPrefix("usage: ecs-netsetup generate \(artefact.usage) [OPTION...]\n"))
+        for option in CommandTable.options {
+            let isListed = text.split(separator: "\n").contains { $0.hasPrefix("  " + option.usage) }
+            #expect(
+                isListed == (artefact.takes(option) || option.isAboutProgram), "\(option.name)")
+        }
+    }
+
     @Test("of a command names the formats that it writes, and no other", arguments: Command.allCases)
     func formats(_ command: Command) {
         let words = HelpText.text(for: command).split { " ,\n".contains($0) }.map(String.init)

@@ -113,6 +113,16 @@ struct ImageTests {
         #expect(try image.snapshot() == [])
     }
 
+    @Test("an image of which nothing is looked at is not told to match", arguments: ["apply", "diff", "verify"])
+    func nothingToLookAt(_ command: String) throws {
+        let image = try HostImage(Self.amazonLinux2)
+        let before = try image.snapshot()
+        let result = try image.netsetup([command, "--mode", "bridge", "--persist", "none"])
+        #expect(result.status == 2 && result.output.isEmpty, "\(result.output)")
+        #expect(result.errors.contains("there is nothing to \(command): an image has files only"), "\(result.errors)")
+        #expect(try image.snapshot() == before)
+    }
+
     @Test("options that only override are not expected in the settings file, but the file is")
     func overriding() throws {
         let image = try HostImage(Self.amazonLinux2)

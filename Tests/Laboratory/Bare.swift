@@ -2,7 +2,8 @@ extension Laboratory {
     /// A host alone with its agent, without neighbours: enough where rules count and no packet does.
     package final class Bare: Sendable {
         package let host: Namespace
-        private let agent: StubAgent?
+        /// What answers as its agent; nil where nobody does.
+        package let agent: StubAgent?
 
         /// - Parameter hasAgent: whether an ECS agent answers.
         package init(hasAgent: Bool = true) throws {

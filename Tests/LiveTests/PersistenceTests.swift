@@ -136,6 +136,19 @@ extension Live {
             #expect(try host.commands() == ["systemctl restart --no-block ecs.service"])
         }
 
+        @Test("of a container started by hand, a restart is due only while it runs")
+        func restartByHand() throws {
+            let host = try SystemdHost()
+            try host.lab.host.require(["mkdir", "-p", "/etc/ecs"])
+            try host.lab.host.require(["sh", "-c", "printf 'ECS_CLUSTER=x\\n' > /etc/ecs/ecs.config"])
+            let due = try host.lab.netsetup(["apply", "--mode", "bridge"])
+            #expect(due.errors.contains("run it again with --env-file"), "\(due.errors)")
+            host.lab.agent?.stop()
+            let stopped = try host.lab.netsetup(["apply", "--mode", "bridge,host"])
+            #expect(stopped.status == 0 && stopped.output.contains("+ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST=true"))
+            #expect(!stopped.errors.contains("a restart is due"), "\(stopped.errors)")
+        }
+
         @Test("what somebody writes into a file while apply runs is not lost, by it or by its undoing")
         func concurrentEdits() throws {
             let edit = """

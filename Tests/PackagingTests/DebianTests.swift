@@ -66,6 +66,7 @@ struct DebianTests {
         "/usr/share/bash-completion/completions/ecs-netsetup", "/usr/share/zsh/vendor-completions/_ecs-netsetup",
         "/usr/share/fish/vendor_completions.d/ecs-netsetup.fish", "/usr/share/doc/ecs-netsetup/copyright",
         "/usr/share/doc/ecs-netsetup/changelog.gz", "/usr/share/doc/ecs-netsetup/docs/cloud-init.md",
+        "/usr/share/doc/ecs-netsetup/packaging/cloud-init/debian.yaml",
     ]
 
     @Test("systemd-analyze finds nothing wrong with the unit, and would find something")

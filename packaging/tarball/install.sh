@@ -36,7 +36,8 @@ files() {
 # Runs the program from where it was unpacked, by the loader and the libraries that come with it. That is all it needs:
 # nothing of the host's C library, but the kernel and the processor have to be right.
 check() {
-    [ -w "$root/usr" ] || fail "cannot write to $root/usr: run as root"
+    [ -d "$root/usr" ] || fail "$root has no folder usr: DESTDIR is to be the root folder of an image"
+    [ -w "$root/usr" ] || fail "cannot write to $root/usr: run as root, on a file system that is mounted to be written to"
     check_folders
     check_owner
     [ -e /proc/self/exe ] || fail "/proc is missing: mount it first"
@@ -126,7 +127,7 @@ case ${1:-} in
     install_files || fail "not everything was installed: run it again, or with --uninstall, which deletes what was"
     reload_systemd
     reload_unit
-    echo "installed $said; next: ecs-netsetup apply --mode bridge"
+    echo "installed $said; next: ecs-netsetup apply --mode bridge --bridge-interface docker+,br-+${root:+ --root $root}"
     ;;
 --uninstall)
     check

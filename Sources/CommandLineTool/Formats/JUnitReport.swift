@@ -15,21 +15,26 @@ enum JUnitReport {
             ("version", Tool.version), ("backend", verification.decision.choice.backend.rawValue),
             ("modes", TextReport.modes(request)),
         ].map { XMLElement("property", [("name", $0.0), ("value", $0.1)]) }
-        return document(counts: counts, [XMLElement("properties", children: properties)] + cases)
+        return document(.verify, counts: counts, [XMLElement("properties", children: properties)] + cases)
     }
 
     /// One case, with the error.
-    static func failure(_ failure: Failure) -> String {
+    ///
+    /// - Parameter command: the command that failed; nil where the command line names none.
+    static func failure(_ failure: Failure, command: Command?) -> String {
         let error = XMLElement(
             "error", [("message", failure.subject), ("type", failure.kind == .usage ? "usage" : "trouble")],
             text: failure.description)
         let counts = [("tests", "1"), ("failures", "0"), ("errors", "1"), ("skipped", "0")]
         let attributes = [("classname", "ecs-netsetup"), ("name", "could be told")]
-        return document(counts: counts, [XMLElement("testcase", attributes, children: [error])])
+        return document(command, counts: counts, [XMLElement("testcase", attributes, children: [error])])
     }
 
-    private static func document(counts: [(String, String)], _ children: [XMLElement]) -> String {
-        let suite = XMLElement("testsuite", [("name", "ecs-netsetup verify")] + counts, children: children)
+    private static func document(
+        _ command: Command?, counts: [(String, String)], _ children: [XMLElement]
+    ) -> String {
+        let name = ["ecs-netsetup", command?.rawValue].compactMap(\.self).joined(separator: " ")
+        let suite = XMLElement("testsuite", [("name", name)] + counts, children: children)
         return XMLElement("testsuites", [("name", "ecs-netsetup")] + counts, children: [suite]).document
     }
 

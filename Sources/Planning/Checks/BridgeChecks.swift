@@ -57,7 +57,7 @@ package enum BridgeChecks {
             let network = networks.first { $0.bridge == bridge }.map { " (Docker network \"\($0.name)\")" } ?? ""
             return Check(
                 .bridgeCoverage, printable(bridge), .failed,
-                evidence: "\(printable(bridge))\(network): no pattern covers it",
+                evidence: "no pattern covers it\(network)",
                 why: why, mend: mend)
         }
     }

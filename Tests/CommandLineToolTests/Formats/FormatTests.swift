@@ -188,7 +188,9 @@ struct FormatTests {
     @Test("a failure is told in each", arguments: texts)
     func failure(_ text: String) throws {
         let failure = Failure(.trouble, text, source: "iptc_init", errno: 1, advice: text)
-        let row = try #require(try Reading(JUnitReport.failure(failure), by: .junit).rows?.first)
+        let document = JUnitReport.failure(failure, command: .diff)
+        #expect(document.contains(#"<testsuite name="ecs-netsetup diff""#))
+        let row = try #require(try Reading(document, by: .junit).rows?.first)
         #expect(row.outcome == "undecided" && row.type == "trouble")
         #expect(row.evidence == inXML(text))
         let tap = try Reading(TAPReport.failure(failure), by: .tap)

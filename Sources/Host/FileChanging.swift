@@ -36,7 +36,11 @@ extension FileTree {
         let trace: ChangeTrace
         var replaced: stat?
         do throws(Failure) {
-            if let after { replaced = try Self.write(after, to: location.temporary, beside: location, isSynced: true) }
+            if let after {
+                replaced = try Self.write(after, to: location.temporary, beside: location, isSynced: true)
+                // It was there when it was read. Without it, the new file has the owner, mode and attributes of none.
+                if replaced == nil { throw Self.changed(location.path) }
+            }
             trace = try Self.catchUp(from: before, to: after?.bytes, at: location, limit)
             try Self.leave(trace, at: location)
             try Self.displace(location, isReplaced: after != nil)

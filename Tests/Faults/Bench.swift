@@ -79,10 +79,9 @@ final class Bench {
 
     /// - Returns: what the host holds at the end.
     private func attempt(_ disturbance: Case) throws -> HostState {
-        let result = try Tracer([Tool.path] + walk.words).run(at: disturbance.call.index, fault(of: disturbance))
+        let result = try Tracer([Tool.path] + walk.words).run(at: disturbance.call, fault(of: disturbance))
         let now = try HostState(of: host.lab.host)
-        // What an error does is known for the call that it was chosen for.
-        guard let hit = result.hit, disturbance.kind == .kill || hit.number == disturbance.call.number else {
+        guard let hit = result.hit else {
             tally.countMissed()
             return now
         }

@@ -34,7 +34,7 @@ struct Case {
     var isDenial: Bool { kind == .error(ENOENT) && ErrorTable.isLookup(call.number) }
 
     var description: String {
-        let place = "\(ErrorTable.name(call.number)), call \(call.index)"
+        let place = "\(ErrorTable.name(call.number)) number \(call.ordinal)"
         switch kind {
         case .kill: return "killed at \(place)"
         case .error(let number): return "\(ErrorTable.name(error: number)) at \(place)"
@@ -51,7 +51,7 @@ struct Tally {
     /// Runs with an error or another writer that did all the same what they were asked to.
     private(set) var overcome = 0
     private(set) var failed = 0
-    /// Those whose run ended before the call was reached, or came to another: calls are not the same in every run.
+    /// Those whose run ended before the call was reached: calls are not the same in every run.
     private(set) var missed = 0
     /// Different states of the host that the next run went on from.
     private(set) var states = 0

@@ -16,6 +16,9 @@ package enum Fault {
 package struct SystemCall: Sendable {
     /// Which of the program's calls it is, from 1: the first after exec.
     package let index: Int
+    /// Which of those with its number it is, from 1. How often the program looks whether another one has ended is not the same
+    /// in every run, so that this finds again more calls than `index` does.
+    package let ordinal: Int
     /// The kernel's number of the call (`asm/unistd.h`).
     package let number: CInt
     package let arguments: [UInt64]
@@ -54,14 +57,14 @@ package struct Tracer {
     /// Runs the program in the calling thread's namespaces to its end.
     ///
     /// - Parameters:
-    ///   - index: the call at which the fault happens, from 1; nil lets it run undisturbed.
+    ///   - call: the call at which the fault happens, by its number and ordinal; nil lets it run undisturbed.
     ///   - fault: what happens.
-    package func run(at index: Int? = nil, _ fault: Fault = .kill) throws -> TracedResult {
+    package func run(at call: SystemCall? = nil, _ fault: Fault = .kill) throws -> TracedResult {
         let outputs = try [Pipe(), Pipe()]
         let process = try start(outputs.map(\.writing))
         for pipe in outputs { close(pipe.writing) }
         defer { for pipe in outputs { close(pipe.reading) } }
-        var trace = Trace(process: process, index: index)
+        var trace = Trace(process: process, target: call)
         let status = try trace.follow(fault)
         return TracedResult(
             status: status, output: outputs[0].contents, errors: outputs[1].contents, calls: trace.calls, hit: trace.hit
@@ -128,15 +131,16 @@ package struct Tracer {
 private struct Trace {
     let process: pid_t
     /// The call at which something happens.
-    let index: Int?
+    let target: SystemCall?
     private(set) var calls: [SystemCall] = []
-    /// How many calls were entered.
+    /// How many calls were entered, and how many of them by number.
     private var count = 0
+    private var counts: [CInt: Int] = [:]
     private(set) var hit: SystemCall?
 
-    init(process: pid_t, index: Int?) {
+    init(process: pid_t, target: SystemCall?) {
         self.process = process
-        self.index = index
+        self.target = target
     }
 
     /// - Returns: the exit status, or 128 and the signal's number.
@@ -174,17 +178,21 @@ private struct Trace {
 
     /// - Returns: whether the call's result is to be set at its end.
     private mutating func enter(_ fault: Fault) throws -> Bool {
+        let (number, arguments) = Registers.call(of: process)
         count += 1
-        guard let index else {
-            calls.append(Registers.call(of: process, index: count))
+        counts[number, default: 0] += 1
+        let call = SystemCall(
+            index: count, ordinal: counts[number, default: 0], number: number, arguments: arguments, text: "")
+        guard let target else {
+            calls.append(call)
             return false
         }
-        return count == index ? try happen(fault) : false
+        return number == target.number && call.ordinal == target.ordinal ? try happen(fault, at: call) : false
     }
 
     /// - Returns: whether the call's result is to be set at its end.
-    private mutating func happen(_ fault: Fault) throws -> Bool {
-        hit = Registers.describe(Registers.call(of: process, index: count), of: process)
+    private mutating func happen(_ fault: Fault, at call: SystemCall) throws -> Bool {
+        hit = Registers.describe(call, of: process)
         switch fault {
         case .kill:
             let children = Children(of: process)
@@ -259,10 +267,10 @@ private enum Registers {
         static func setResult(of process: pid_t, to value: Int) {}
     #endif
 
-    static func call(of process: pid_t, index: Int) -> SystemCall {
+    static func call(of process: pid_t) -> (number: CInt, arguments: [UInt64]) {
         let entry = information(process).entry
         let arguments = [entry.args.0, entry.args.1, entry.args.2, entry.args.3, entry.args.4, entry.args.5]
-        return SystemCall(index: index, number: CInt(truncatingIfNeeded: entry.nr), arguments: arguments, text: "")
+        return (CInt(truncatingIfNeeded: entry.nr), arguments)
     }
 
     private static func information(_ process: pid_t) -> ptrace_syscall_info {
@@ -278,7 +286,8 @@ private enum Registers {
     static func describe(_ call: SystemCall, of process: pid_t) -> SystemCall {
         let texts = call.arguments.prefix(2).map { text(process, at: UInt($0)) }
         return SystemCall(
-            index: call.index, number: call.number, arguments: call.arguments, text: texts.first { !$0.isEmpty } ?? "")
+            index: call.index, ordinal: call.ordinal, number: call.number, arguments: call.arguments,
+            text: texts.first { !$0.isEmpty } ?? "")
     }
 
     /// The printable text at an address; empty where there is none.

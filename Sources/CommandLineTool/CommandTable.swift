@@ -186,7 +186,7 @@ enum CommandTable {
         Option(
             name: "persist", argument: "MECHANISM",
             summary:
-                "what brings the rules back at boot: systemd, iptables-services, netfilter-persistent, none, or auto: what fits the host; with none no file but that of the settings is looked at",
+                "what brings the rules back at boot: systemd, iptables-services, netfilter-persistent, none, or auto: what fits the host; with none no file is written, not ecs.config either, and none but that of the settings looked at",
             value: .all(Mechanism.self, also: ["auto"]), fallback: "auto", commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.persistence = value == "auto" ? nil : try parse(value, "--persist", also: ["auto"])

@@ -32,9 +32,9 @@ enum HelpText {
             lines += ["", "settings: \(HostPath.settings), where apply saves what it is given;", "options override it"]
         }
         let statuses = command?.exitStatuses ?? Command.exitStatuses
+        let told = "exit status: " + statuses.map { "\($0.status) \($0.meaning)" }.joined(separator: ", ")
+        lines += [""] + wrap(told, width: width)
         lines += [
-            "",
-            "exit status: " + statuses.map { "\($0.status) \($0.meaning)" }.joined(separator: ", "),
             "",
             "example: \(artefact?.example ?? (command ?? .apply).example)",
         ]

@@ -121,9 +121,12 @@ struct TextReport {
         return palette.shown(lines.joined(separator: "\n") + "\n")
     }
 
-    /// The packets' ways, drawn as this terminal can.
-    func picture(_ ways: [Way]) -> String {
-        Picture(palette: palette, isUnicode: Terminal.usesUnicode).draw(ways)
+    /// The packets' ways, drawn as this terminal can, below a line that is empty; nothing where there is no way.
+    ///
+    /// - Parameter title: what stands above them; nil for nothing.
+    func picture(_ ways: [Way], title: String? = nil) -> String {
+        let drawing = Picture(palette: palette, isUnicode: Terminal.usesUnicode).draw(ways)
+        return drawing.isEmpty ? "" : "\n" + (title.map { palette.dim($0) + "\n" } ?? "") + drawing
     }
 
     /// Why this backend and this mechanism, and what else was found.

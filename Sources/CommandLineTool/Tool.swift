@@ -39,8 +39,8 @@ package struct Tool {
         // Where it is ignored, the kernel keeps no status of the programs that are run.
         signal(SIGCHLD, SIG_DFL)
         Terminal.holdClosedStreams()
-        // Only then is the command line itself right.
-        var settingsWereAsked = false
+        // Only when a file was asked for is the command line itself right.
+        var isForThisMachine = false
         var wantsGuard: Bool?
         do throws(Failure) {
             // The runtime puts this in place of bytes that it cannot read, and a file of another name would be written.
@@ -48,7 +48,10 @@ package struct Tool {
                 throw .usage("the command line is no UTF-8", advice: "give names that are")
             }
             let request = try Request.parse(words) { file throws(Failure) in
-                if case .settings(root: nil) = file { settingsWereAsked = true }
+                switch file {
+                case .settings(let root): isForThisMachine = root == nil
+                case .plan: isForThisMachine = !words.contains { $0.hasPrefix("--root") }
+                }
                 return try Self.read(file)
             }
             wantsGuard = request.settings.guardsLocalhost
@@ -56,7 +59,7 @@ package struct Tool {
         } catch {
             let wishes = ArgumentParser.outputWishes(words)
             Terminal.complain(error.description)
-            if wishes.command == .apply, settingsWereAsked,
+            if wishes.command == .apply, isForThisMachine,
                 let told = makeEngine(Host()).closeLocalhost(wantsGuard: wantsGuard)
             {
                 Terminal.complain("note: \(told)")
@@ -233,7 +236,8 @@ package struct Tool {
             let evidence = request.isVerbose ? report.evidence(decision) : ""
             try Terminal.write(
                 evidence + report.checks(verification, request: request)
-                    + (request.probes ? "\n" + report.picture(Way.ways(verification)) : ""))
+                    + (request.probes
+                        ? report.picture(Way.ways(verification), title: "packets counted before the probe:") : ""))
         }
         for note in verification.notes { Terminal.complain("note: \(note)") }
     }

@@ -229,7 +229,8 @@ package struct Engine: Sendable {
             return true
         case .disk(let step): return try host.takeBack(step)
         case .diskRecord(let earlier):
-            try host.write(earlier)
+            // On a disk that is full, only what is not needed can be done.
+            if try PersistenceFactsReader(host: host).record() != earlier { try host.write(earlier) }
             return false
         case .rules(let kind, let earlier): return try putBack(earlier, in: kind, until: deadline)
         }
@@ -262,10 +263,13 @@ package struct Engine: Sendable {
     }
 
     private func notReached(_ decision: Decision) -> Failure {
-        Failure(
+        let count = decision.changeCount
+        return Failure(
             .trouble,
-            "the host does not stay as it was set: \(decision.changeCount) differences again after committing",
-            advice: "another program keeps changing the rules; stop it, or wait longer with --wait SECONDS")
+            "the host does not stay as it was set: \(count) \(count == 1 ? "difference" : "differences") again after committing",
+            advice:
+                "another program keeps changing \(host.isImage ? "the image, or one that was run changed nothing" : "the rules"); see diff for what differs, or wait longer with --wait SECONDS"
+        )
     }
 
     func retrying<Value>(

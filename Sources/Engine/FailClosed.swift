@@ -68,13 +68,14 @@ extension Engine {
     /// file.
     private var valueWithoutUs: String? {
         if let earlier = try? host.earlierValue(of: Endpoint.routeLocalnet) { return earlier == "0" ? earlier : nil }
-        guard let file = try? host.files.read(HostPath.sysctl), file.isMarked else { return nil }
+        // Of this name, it is ours, whatever somebody else wrote into it.
+        guard let file = try? host.files.read(HostPath.sysctl), file.raisesRouteLocalnet else { return nil }
         return (try? PersistenceFactsReader(host: host).read(isWhole: false))?.routeLocalnetWithoutUs ?? "0"
     }
 
     /// Whether the settings file leaves the guard out, whatever else is wrong with it.
     private var settingsForgoGuard: Bool {
-        let lines = (try? host.files.read(HostPath.settings))?.text.split(separator: "\n") ?? []
-        return lines.last { $0.hasPrefix("NO_LOCALHOST_GUARD=") } == "NO_LOCALHOST_GUARD=true"
+        guard let file = try? host.files.read(HostPath.settings) else { return false }
+        return AssignmentFile(file.bytes).assignments.last { $0.key == "NO_LOCALHOST_GUARD" }?.value == "true"
     }
 }

@@ -6,19 +6,41 @@ import Planning
 struct PersistenceFactsReader {
     let host: Host
 
-    /// - Parameter isWhole: whether more is needed than which host this is.
+    /// - Parameter isWhole: whether more is needed than which host this is, and whether a file of ours raises the parameter.
     func read(isWhole: Bool) throws(Failure) -> PersistenceFacts {
+        isWhole ? try whole() : readable()
+    }
+
+    private var start: PersistenceFacts {
         var facts = PersistenceFacts()
         facts.isImage = host.isImage
         facts.root = host.root
+        return facts
+    }
+
+    /// What can be read where no file is to be changed: nothing that is wrong with one keeps the rules from being installed.
+    private func readable() -> PersistenceFacts {
+        var facts = start
+        facts.osRelease = try? osRelease()
+        facts.isWindows = (try? isWindows(facts)) ?? false
+        facts.iptablesFlavour = try? iptablesFlavour()
+        if let own = try? host.files.readIfRegular(HostPath.sysctl) { facts.files.append((HostPath.sysctl, own)) }
+        if facts.raisesRouteLocalnet { facts.sysctlFiles = (try? sysctlFiles()) ?? [] }
+        return facts
+    }
+
+    private func isWindows(_ facts: PersistenceFacts) throws(Failure) -> Bool {
+        if facts.osRelease != nil { return false }
+        return try host.files.exists("/Windows/System32")
+    }
+
+    private func whole() throws(Failure) -> PersistenceFacts {
+        var facts = start
         facts.osRelease = try osRelease()
-        let isWindows = try host.files.exists("/Windows/System32")
-        facts.isWindows = isWindows && facts.osRelease == nil
+        facts.isWindows = try isWindows(facts)
         facts.iptablesFlavour = try iptablesFlavour()
         facts.record = try record()
-        // Also where no file is to be changed: what ours say about the kernel parameter counts.
-        if isWhole || facts.raisesRouteLocalnet { facts.sysctlFiles = try sysctlFiles() }
-        if !isWhole { return facts }
+        facts.sysctlFiles = try sysctlFiles()
         try readManaged(&facts)
         try readServices(&facts)
         (facts.program, facts.hasProgram) = try program()
@@ -34,7 +56,8 @@ struct PersistenceFactsReader {
         return nil
     }
 
-    private func record() throws(Failure) -> Record {
+    /// What was changed before.
+    func record() throws(Failure) -> Record {
         guard let contents = try host.files.read(HostPath.record) else { return Record() }
         return try Record(text: contents.text, path: HostPath.record)
     }

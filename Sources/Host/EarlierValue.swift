@@ -8,30 +8,33 @@ extension Host {
     private static let bootKey = "boot_id"
 
     /// The recorded value; nil when this program has not changed the parameter since the kernel started.
+    ///
+    /// - Throws: `Failure`, also where the file holds anything but what `rememberEarlierValue` writes.
     package func earlierValue(of name: String) throws(Failure) -> String? {
         guard let text = try files.read(Self.record)?.text else { return nil }
-        let lines = text.split(separator: "\n")
-        func value(_ key: String) -> String? {
-            lines.first { $0.hasPrefix(key + "=") }.map { String($0.dropFirst(key.count + 1)) }
+        // Nothing but what was written counts: to go on without it would leave the parameter raised.
+        let fields = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         }
-        let boot = try bootIdentifier
-        guard !boot.isEmpty, value(Self.bootKey) == boot, let earlier = value(name) else { return nil }
-        if Int(earlier) == nil {
+        guard fields.count == 3, fields[2] == [""], fields[0].count == 2, fields[1].count == 2,
+            fields[0][0] == Self.bootKey,
+            Int(fields[1][1]).map({ "\($0)" }) == fields[1][1]
+        else {
             throw Failure(
                 .trouble, "the record of the earlier value of \(name) is damaged", source: path(Self.record),
                 advice: "delete it; what \(name) was before is then not known")
         }
-        return earlier
+        let boot = try bootIdentifier
+        return !boot.isEmpty && fields[0][1] == boot && fields[1][0] == name ? fields[1][1] : nil
     }
 
     /// Records a value. Called before the parameter is changed.
     package func rememberEarlierValue(_ value: String, of name: String) throws(Failure) {
         try files.makeFolder(RecordFolder.path, mode: RecordFolder.mode)
         let text = "\(Self.bootKey)=\(try bootIdentifier)\n\(name)=\(value)\n"
-        // Not synced: after a crash of the machine the boot is another, and the record void.
+        // Synced, although it is void after a crash of the machine: half of it would be damage, which keeps apply from its work.
         // Nobody has a reason to put a link in this folder.
-        try files.write(
-            FileContents(text: text, mode: 0o644), to: Self.record, isSynced: false, followsLast: false)
+        try files.write(FileContents(text: text, mode: 0o644), to: Self.record, followsLast: false)
     }
 
     /// Removes the record. Called after the parameter has its earlier value again.

@@ -122,7 +122,8 @@ extension FileTree {
             return
         }
         throw .system(
-            isReplaced ? "cannot replace" : "cannot remove", source: "renameat2 \(location.path)", errno: errno)
+            isReplaced ? "cannot replace" : "cannot remove", source: "renameat2 \(location.path)", errno: errno,
+            advice: errno == EBUSY ? "something is mounted on it: change it where that comes from" : nil)
     }
 
     /// Sees to it that what somebody else wrote to the displaced file is not lost.

@@ -68,7 +68,7 @@ package struct OwnTable {
     /// A rule that is not ours.
     package static func stranger(rule handle: UInt64, chain: String, _ layout: TableLayout) -> Obstacle {
         Obstacle(
-            "rule \(handle) of chain \(layout.description) \(chain) does not carry our mark",
+            "the rule with handle \(handle) in chain \(layout.description) \(chain) does not carry our mark",
             advice: "nft delete rule \(layout.description) \(chain) handle \(handle)")
     }
 

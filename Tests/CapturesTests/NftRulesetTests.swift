@@ -71,7 +71,7 @@ import Testing
             installed.obstacles.map(\.what) == [
                 "table inet ecs-netsetup holds sets or objects that are not ours",
                 "chain inet ecs-netsetup other is not ours",
-                "rule 9 of chain inet ecs-netsetup input does not carry our mark",
+                "the rule with handle 9 in chain inet ecs-netsetup input does not carry our mark",
             ])
     }
 

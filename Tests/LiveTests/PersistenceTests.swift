@@ -188,11 +188,14 @@ extension Live {
         /// Why the unit cannot apply the rules at boot.
         enum Obstacle: String, CaseIterable, Sendable {
             case settings = "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf"
-            case record = "echo garbage >> /var/lib/ecs-netsetup/record"
             case lostRecord = "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf; rm -r /var/lib/ecs-netsetup"
-            case strangersFile = "truncate -s 3G /etc/sysctl.d/10-x.conf"
             case earlierValues = "mkdir /var/lib/ecs-netsetup/earlier-values"
-            case release = "rm -f /etc/os-release; mkdir /etc/os-release"
+            case editedFile =
+                "sed -i '1i # ticket 12' /etc/sysctl.d/90-ecs-netsetup.conf; sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf"
+            case unmarkedFile =
+                "sed -i 1,2d /etc/sysctl.d/90-ecs-netsetup.conf; sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf"
+            case takenBackSetting =
+                "printf 'NO_LOCALHOST_GUARD=true\\nNO_LOCALHOST_GUARD = false\\njunk\\n' >> /etc/ecs-netsetup.conf"
             case oneRule =
                 "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf; nft 'add table inet ecs-netsetup; add chain inet ecs-netsetup forward { type filter hook forward priority -150; }; add rule inet ecs-netsetup forward ip daddr 169.254.169.254 iifname \"docker*\" counter drop comment \"ecs-netsetup: no IMDS for docker+\"'"
             case dormantGuard =
@@ -218,6 +221,69 @@ extension Live {
             let failed = try host.lab.netsetup(Self.unit)
             #expect(failed.status != 0 && failed.errors.contains("route_localnet 0 was set again"), "\(failed.errors)")
             #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
+        }
+
+        @Test(
+            "files that the rules do not need do not keep the unit from installing them",
+            arguments: [
+                "echo garbage >> /var/lib/ecs-netsetup/record", "sed -i 's/$/\\r/' /var/lib/ecs-netsetup/record",
+                "rm /var/lib/ecs-netsetup/record; mkdir /var/lib/ecs-netsetup/record",
+                "truncate -s 3G /etc/sysctl.d/10-x.conf", "ln -s 10-x.conf /etc/sysctl.d/10-x.conf",
+                "rm -f /etc/os-release; mkdir /etc/os-release",
+            ])
+        func needsNoFile(_ obstacle: String) throws {
+            let host = try SystemdHost()
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", "nftables"])
+            let before = try host.lab.host.require(["nft", "-s", "list", "ruleset"])
+            try host.reboot()
+            try host.lab.host.require(["sh", "-c", obstacle])
+            try host.lab.requireNetsetup(Self.unit)
+            #expect(try host.lab.host.require(["nft", "-s", "list", "ruleset"]) == before)
+            // The file that raises the parameter at boot is still there.
+            try host.lab.requireNetsetup(["apply", "--mode", "host", "--persist", "none"])
+            #expect(try host.lab.host.require(["nft", "list", "ruleset"]).contains("localhost guard"))
+        }
+
+        @Test("a plan that is not there fails closed too")
+        func missingPlan() throws {
+            let host = try SystemdHost()
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge"])
+            try host.reboot()
+            let failed = try host.lab.netsetup(["apply", "--plan", "/run/none.json"])
+            #expect(failed.status == 64 && failed.errors.contains("route_localnet 0 was set again"), "\(failed.errors)")
+        }
+
+        @Test("a file that somebody masked is in the way before anything is done")
+        func maskedFile() throws {
+            let host = try SystemdHost()
+            let sysctl = "/etc/sysctl.d/90-ecs-netsetup.conf"
+            try host.lab.host.require(["sh", "-c", "mkdir -p /etc/sysctl.d; ln -s /dev/null \(sysctl)"])
+            let before = try host.configuration()
+            let diff = try host.lab.netsetup(["diff", "--mode", "bridge"])
+            #expect(diff.output.contains("\(sysctl) is masked"), "\(diff.output)")
+            let refused = try host.lab.netsetup(["apply", "--mode", "bridge"])
+            #expect(refused.status == 2 && refused.errors.contains("nothing was changed"), "\(refused.errors)")
+            #expect(try host.configuration() == before)
+            #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
+        }
+
+        @Test("where the disk is full, what was done in the kernel is undone all the same", arguments: Backend.allCases)
+        func fullDisk(_ backend: Backend) throws {
+            let host = try SystemdHost()
+            try host.lab.host.require(["mount", "-t", "tmpfs", "-o", "size=16k", "none", "/var/lib"])
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", backend.rawValue])
+            try host.lab.host.require(["sh", "-c", "dd if=/dev/zero of=/var/lib/fill bs=4k 2>/dev/null || true"])
+            let show = backend == .nftables ? "nft -s list ruleset" : "iptables-legacy-save; ip6tables-legacy-save"
+            let rules = { Live.PersistenceTests.rules(try host.lab.host.require(["sh", "-c", show])) }
+            let before = try rules()
+            let failed = try host.lab.netsetup(["apply", "--allow-imds", "--no-localhost-guard"])
+            #expect(failed.status == 2 && failed.errors.contains("was undone"), "\(failed.errors)")
+            #expect(try rules() == before)
+        }
+
+        /// Rules without what counts packets or tells the time.
+        private static func rules(_ text: String) -> [Substring] {
+            text.split(separator: "\n").filter { !$0.hasPrefix("#") && !$0.hasPrefix(":") }
         }
 
         @Test(

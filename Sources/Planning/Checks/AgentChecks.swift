@@ -42,10 +42,18 @@ enum AgentChecks {
 
     private static func mend(_ agent: AgentFacts) -> String {
         switch agent.credentials {
-        case .refused, .silence, .failed: agent.starter.command
-        case .http, .other: "see what listens there: ss -ltnp 'sport = :\(Endpoint.agentPort)'"
+        case .refused, .silence, .failed:
+            // There is no container to run again.
+            agent.start == .notListening && agent.starter == .unknown ? start : agent.starter.command
+        case .http, .other: lookForListener
         }
     }
+
+    /// How a person starts the agent, where nothing tells how this host does.
+    static let start = "start the ECS agent, with ECS_ENABLE_TASK_IAM_ROLE=true in \(HostPath.agentConfiguration)"
+
+    /// How a person finds who listens on the agent's port in its place.
+    static let lookForListener = "see what listens there: ss -ltnp 'sport = :\(Endpoint.agentPort)'"
 
     // MARK: Its version
 
@@ -80,6 +88,8 @@ enum AgentChecks {
 
     // MARK: Its configuration
 
+    private static let noAgent = "no agent runs"
+
     static func restart(_ context: CheckContext) -> [Check] {
         guard let agent = context.facts.agent else { return [] }
         func check(_ outcome: Check.Outcome, _ evidence: String, mend: Check.Mend? = nil) -> [Check] {
@@ -90,10 +100,11 @@ enum AgentChecks {
             ]
         }
         guard let changed = agent.configurationChanged else {
-            return check(.passed, "there is no \(HostPath.agentConfiguration)")
+            return agent.start == .notListening
+                ? check(.skipped, noAgent) : check(.passed, "there is no \(HostPath.agentConfiguration)")
         }
         switch agent.start {
-        case .notListening: return check(.skipped, "no agent runs")
+        case .notListening: return check(.skipped, noAgent)
         case .unknown(let reason): return check(.undecided, "it cannot be told when the agent started: \(reason)")
         case .at(let start):
             return changed <= start

@@ -98,7 +98,7 @@ enum CredentialsFinding {
         case .refused where attempt.counted > 0 && attempt.steps.droppingRule == nil:
             ProbeFinding(
                 .failed, "refused: nothing listens on \(agent)",
-                mend: .command("start the ECS agent, with \(agentSwitches)"))
+                mend: .command(AgentChecks.start))
         case .refused: unanswered("refused", attempt, context)
         case .unreachable(let number): unanswered(Failure.text(ofErrno: number), attempt, context)
         case .silence: unanswered("no answer", attempt, context)
@@ -107,7 +107,6 @@ enum CredentialsFinding {
     }
 
     private static let agent = "\(Endpoint.agent.address):\(Endpoint.agentPort)"
-    private static let agentSwitches = "ECS_ENABLE_TASK_IAM_ROLE=true in \(HostPath.agentConfiguration)"
 
     private static func answered(_ text: String, _ attempt: ProbeAttempt) -> ProbeFinding {
         if attempt.isGood { return ProbeFinding(.passed, "the agent answered in \(milliseconds(attempt))") }
@@ -115,13 +114,17 @@ enum CredentialsFinding {
         if text.contains("AvailableCommands") {
             return ProbeFinding(
                 .failed, "the agent's introspection answered, not its credentials endpoint" + diversion(attempt),
-                mend: attempt.foreignRewrite.map { .command($0.look) })
+                mend: look(attempt))
         }
         let first = text.prefix { $0 != "\r" && $0 != "\n" && $0 != "\r\n" }.prefix(60)
         let shown = String(first.map { $0.isASCII && !$0.isNewline && $0 >= " " ? $0 : "?" })
         return ProbeFinding(
-            .failed, "somebody other than the agent answered: \(shown)" + diversion(attempt),
-            mend: attempt.foreignRewrite.map { .command($0.look) })
+            .failed, "somebody other than the agent answered: \(shown)" + diversion(attempt), mend: look(attempt))
+    }
+
+    /// How a person finds who answers in the agent's place.
+    private static func look(_ attempt: ProbeAttempt) -> Check.Mend {
+        .command(attempt.foreignRewrite?.look ?? AgentChecks.lookForListener)
     }
 
     private static func diversion(_ attempt: ProbeAttempt) -> String {

@@ -50,7 +50,12 @@ struct FilePlanner {
     let facts: PersistenceFacts
 
     func plan(_ desired: DesiredFile) -> FilePlan {
-        switch desired.contents {
+        if facts.masked.contains(desired.path) {
+            return FilePlan(
+                obstacle: Obstacle("\(desired.path) is masked: a link to /dev/null", advice: "rm \(desired.path)"),
+                record: facts.record.file(desired.path))
+        }
+        return switch desired.contents {
         case .whole(let text): WholeFilePlanner(facts).plan(desired, text)
         case .assignments(let values, let header, let takesBackOthers):
             AssignmentPlanner(facts).plan(desired, values, header, takesBackOthers: takesBackOthers)

@@ -68,8 +68,10 @@ package struct PersistenceFacts: Sendable {
         return SysctlFiles.last(Endpoint.routeLocalnet, in: sysctlFiles, without: HostPath.sysctl)?.value ?? "0"
     }
 
-    /// Whether a file of ours sets the parameter at boot.
-    package var raisesRouteLocalnet: Bool { record.raisesRouteLocalnet }
+    /// Whether a file of ours sets the parameter at boot: as the record has it, or one of its name without a record.
+    package var raisesRouteLocalnet: Bool {
+        record.raisesRouteLocalnet || contents(HostPath.sysctl)?.raisesRouteLocalnet ?? false
+    }
 
     /// The files that set kernel parameters, with ours in its place among them whether it is there yet or not.
     var sysctlFilesWithOurs: [(path: String, contents: FileContents)] {

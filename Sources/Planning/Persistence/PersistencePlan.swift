@@ -88,7 +88,9 @@ package struct PersistencePlan: Sendable {
         for path in [HostPath.unit, HostPath.sysctl, HostPath.upstartJob, HostPath.settings]
         where known.record.file(path) == nil {
             let header = path == HostPath.settings ? DesiredFiles.header(of: path) : DesiredFiles.mark
-            guard let text = facts.contents(path)?.text, text.hasPrefix(header) else { continue }
+            guard let contents = facts.contents(path),
+                contents.text.hasPrefix(header) || path == HostPath.sysctl && contents.raisesRouteLocalnet
+            else { continue }
             leftovers.append("\(path) looks like ours, but no record says so: it stays; take it away by hand")
         }
         notes = leftovers

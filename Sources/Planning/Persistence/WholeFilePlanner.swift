@@ -41,12 +41,11 @@ struct WholeFilePlanner {
 
     /// The parameter must not be raised at boot after its guard is gone, whatever else somebody wrote into the file.
     private func takeLinesOut(of path: String, _ current: FileContents) -> FilePlan {
-        let ours = TextLines(Array(SysctlFiles.text.utf8)).lines
-        var rest = TextLines(current.bytes)
-        rest.lines.removeAll { ours.contains($0) }
+        let rest = SysctlFiles.withoutOurs(current.bytes)
+        if rest.isEmpty { return FilePlan(changes: facts.removal(of: path, why: "apply made it")) }
         let why = "what apply wrote is taken out"
-        let after = FileContents(bytes: rest.bytes, mode: current.mode)
-        if rest.bytes == current.bytes { return FilePlan(notes: ["\(path) stays: somebody changed it since"]) }
+        let after = FileContents(bytes: rest, mode: current.mode)
+        if rest == current.bytes { return FilePlan(notes: ["\(path) stays: somebody changed it since"]) }
         return FilePlan(
             changes: [FileChange(path: path, before: current, after: after, why: why)],
             notes: ["\(path) stays without our lines: somebody changed it since"])
@@ -55,19 +54,25 @@ struct WholeFilePlanner {
     func takeBack(_ recorded: Record.File) -> FilePlan {
         guard let current = facts.contents(recorded.path) else { return FilePlan() }
         let backup = HostPath.backup(of: recorded.path)
-        if recorded.origin == .setAside, facts.contents(backup)?.bytes == current.bytes {
-            return FilePlan(changes: facts.removal(of: backup, why: "it is not needed any more"))
-        }
-        guard Self.digests(recorded).contains(Record.digest(current.bytes)) else {
+        let earlier = recorded.origin == .setAside ? facts.contents(backup)?.bytes : nil
+        guard Self.digests(recorded).contains(Record.digest(current.bytes)) || earlier == current.bytes else {
             if recorded.path == HostPath.sysctl { return takeLinesOut(of: recorded.path, current) }
             return FilePlan(notes: ["\(recorded.path) stays: somebody changed it since"])
         }
-        guard recorded.origin == .setAside, let earlier = facts.contents(backup) else {
-            return FilePlan(changes: facts.removal(of: recorded.path, why: "apply made it"))
-        }
+        guard let earlier else { return FilePlan(changes: facts.removal(of: recorded.path, why: "apply made it")) }
+        let after = Self.restorable(earlier, recorded.path)
         let change = FileChange(
-            path: recorded.path, before: current, after: FileContents(bytes: earlier.bytes, mode: current.mode),
+            path: recorded.path, before: current,
+            after: after.isEmpty && !earlier.isEmpty ? nil : FileContents(bytes: after, mode: current.mode),
             why: "its earlier contents")
-        return FilePlan(changes: [change] + facts.removal(of: backup, why: "its contents are back in their place"))
+        return FilePlan(
+            changes: (after == current.bytes ? [] : [change])
+                + facts.removal(of: backup, why: "its contents are back in their place"),
+            notes: after == earlier ? [] : ["\(recorded.path) is back without our lines, which somebody had added to"])
+    }
+
+    /// What may come back of contents that were set aside: without what `apply` had written before somebody edited it.
+    private static func restorable(_ earlier: [UInt8], _ path: String) -> [UInt8] {
+        path == HostPath.sysctl && SysctlFiles.holdsOurs(earlier) ? SysctlFiles.withoutOurs(earlier) : earlier
     }
 }

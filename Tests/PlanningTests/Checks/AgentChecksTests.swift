@@ -92,6 +92,7 @@ struct AgentChecksTests {
                 "failed: started 1970-01-01T00:16:40Z, and /etc/ecs/ecs.config was changed 1970-01-01T00:16:41Z"
             ])
         #expect(try summary(.notListening, 1001) == ["skipped: no agent runs"])
+        #expect(try summary(.notListening, nil) == ["skipped: no agent runs"])
         #expect(try summary(.unknown("why"), 1001) == ["undecided: it cannot be told when the agent started: why"])
         let failed = AgentChecks.restart(
             try CheckScene.context(facts: facts(start: start, changed: UnixTime(seconds: 2000))))

@@ -96,6 +96,10 @@ struct ProbeChecksTests {
         #expect(introspection.outcome == .failed && introspection.evidence.contains("introspection answered"))
         let other = try check(.credentials, Self.answer("HTTP/1.0 404 \u{1b}[31mNot Found\r\nServer: x\r\n\r\n"))
         #expect(other.outcome == .failed)
+        // apply would change nothing.
+        for check in [introspection, other] {
+            #expect(check.mend == .command("see what listens there: ss -ltnp 'sport = :51679'"))
+        }
         #expect(other.evidence == "somebody other than the agent answered: HTTP/1.0 404 ?[31mNot Found")
         let refused = try check(.credentials, .refused, counted: 1)
         #expect(refused.evidence == "refused: nothing listens on 127.0.0.1:51679")

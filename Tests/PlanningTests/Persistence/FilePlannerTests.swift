@@ -245,6 +245,52 @@ struct WholeFilePlannerTests {
         #expect(plan.leftovers.contains { $0.hasPrefix("\(Self.path) stays without our lines") })
     }
 
+    @Test(
+        "nor may a line of it that was spelled otherwise, and a file that held nothing else goes",
+        arguments: [
+            "net.ipv4.conf.all.route_localnet = 1", "net.ipv4.conf.all.route_localnet=1\n",
+            "-net.ipv4.conf.all.route_localnet = 1\n", "net/ipv4/conf/all/route_localnet = 1\r\n",
+            String(SysctlFiles.text.dropLast()), SysctlFiles.text.replacing("\n", with: "\r\n"),
+        ])
+    func spelledOtherwise(_ text: String) throws {
+        var disk = MemoryDisk()
+        let original = disk
+        try disk.apply(Self.wish, Self.host)
+        disk.put(text, at: Self.path)
+        var edited = disk
+        try edited.remove(Self.host)
+        #expect(edited.differences(from: original) == [])
+        // Set aside by another apply, it must not come back either; nor where somebody put it back by hand.
+        for isPutBack in [false, true] {
+            var again = disk
+            try again.apply(Self.wish, Self.host)
+            #expect(again.text(Self.path) == SysctlFiles.text)
+            if isPutBack { again.put(text, at: Self.path) }
+            try again.remove(Self.host)
+            let left = again.text(Self.path).map { FileContents(text: $0, mode: 0o644).raisesRouteLocalnet } ?? false
+            #expect(!left || !SysctlFiles.holdsOurs(Array(text.utf8)), "\(again.text(Self.path) ?? "")")
+        }
+    }
+
+    @Test("lines that somebody added to ours come back without ours")
+    func setAsideWithOurs() throws {
+        var disk = MemoryDisk()
+        try disk.apply(Self.wish, Self.host)
+        disk.put("# note\n" + SysctlFiles.text, at: Self.path)
+        try disk.apply(Self.wish, Self.host)
+        let plan = try disk.remove(Self.host)
+        #expect(disk.text(Self.path) == "# note\n")
+        #expect(plan.leftovers == ["\(Self.path) is back without our lines, which somebody had added to"])
+    }
+
+    @Test("one that is masked is in the way before anything is done")
+    func masked() throws {
+        var host = Self.host
+        host.masked = [Self.path]
+        let obstacles = try MemoryDisk().plan(Self.wish, host).obstacles
+        #expect(obstacles == [Obstacle("\(Self.path) is masked: a link to /dev/null", advice: "rm \(Self.path)")])
+    }
+
     @Test("what somebody changed since stays and is mentioned")
     func changed() throws {
         var disk = MemoryDisk()

@@ -23,6 +23,8 @@ struct MemoryDisk: Equatable {
         /// Units and scripts that are there without us.
         var installed: Set<String> = []
         var flavour: BackendKind?
+        /// Files that somebody masked.
+        var masked: [String] = []
     }
 
     /// Puts a file on the disk, with the folders above it.
@@ -47,6 +49,7 @@ struct MemoryDisk: Equatable {
         facts.isUnitPackaged = host.isUnitPackaged
         facts.managers = host.managers
         facts.iptablesFlavour = host.flavour
+        facts.masked = host.masked
         facts.program = "/usr/sbin/ecs-netsetup"
         if let record { facts.record = try Record(text: record, path: HostPath.record) }
         facts.files = files.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }

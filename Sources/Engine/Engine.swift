@@ -200,21 +200,27 @@ package struct Engine: Sendable {
 
     /// Takes back what was done, last first, and tells of it.
     ///
-    /// Ends at the first step that cannot be taken back: the earlier ones, such as the guard, are what makes it safe.
+    /// Ends at the first step that cannot be taken back: the earlier ones, such as the guard, are what makes it safe. Not at the
+    /// record of what was changed on disk: one that says more than there is does no harm.
     private func undo(_ done: [Step], because failure: Failure, until deadline: Deadline) -> Failure {
         var isChanged = false
         var told: String?
+        var record: String?
         for step in done.reversed() {
             do throws(Failure) {
                 if try undo(step, until: deadline) { isChanged = true }
             } catch {
+                if case .diskRecord = step {
+                    record = "the record says more than there is, so it stays (\(error))"
+                    continue
+                }
                 told = "undoing failed too (\(error)), so the rest was left as it is; run apply or remove again"
                 break
             }
         }
         let outcome = told ?? (isChanged ? "what was done before was undone" : "nothing was changed")
         return failure.with(
-            kind: .trouble, advice: [failure.advice, outcome].compactMap { $0 }.joined(separator: "; "))
+            kind: .trouble, advice: [failure.advice, outcome, record].compactMap { $0 }.joined(separator: "; "))
     }
 
     /// - Returns: whether there was anything to take back that a person would see.
@@ -229,8 +235,8 @@ package struct Engine: Sendable {
             return true
         case .disk(let step): return try host.takeBack(step)
         case .diskRecord(let earlier):
-            // On a disk that is full, only what is not needed can be done.
-            if try PersistenceFactsReader(host: host).record() != earlier { try host.write(earlier) }
+            // Where the disk is full, it cannot even be written as it is.
+            if (try? PersistenceFactsReader(host: host).record()) != earlier { try host.write(earlier) }
             return false
         case .rules(let kind, let earlier): return try putBack(earlier, in: kind, until: deadline)
         }

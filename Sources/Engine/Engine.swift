@@ -236,7 +236,9 @@ package struct Engine: Sendable {
         case .disk(let step): return try host.takeBack(step)
         case .diskRecord(let earlier):
             // Where the disk is full, it cannot even be written as it is.
-            if (try? PersistenceFactsReader(host: host).record()) != earlier { try host.write(earlier) }
+            if earlier.isEmpty || (try? PersistenceFactsReader(host: host).record()) != earlier {
+                try host.write(earlier)
+            }
             return false
         case .rules(let kind, let earlier): return try putBack(earlier, in: kind, until: deadline)
         }

@@ -66,7 +66,9 @@ struct HelperProgram {
             let hasEnded = read(file, into: &bytes)
             let (ended, status) = SystemCall.wait(for: child, WNOHANG)
             if ended == child {
-                _ = read(file, into: &bytes)
+                // The reason of a failure stands at the end.
+                var length: Int
+                repeat { length = bytes.count } while !read(file, into: &bytes) && bytes.count > length
                 return (String(decoding: bytes, as: UTF8.self), status)
             }
             if deadline.hasPassed || (ended < 0 && errno != EINTR) {

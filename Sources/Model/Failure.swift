@@ -58,7 +58,7 @@ package struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
     private static func usualAdvice(_ errno: CInt) -> String? {
         switch errno {
         case EPERM where geteuid() == 0:
-            "root lacks a capability here, such as CAP_NET_ADMIN in a container, or a file is immutable: see lsattr"
+            "root needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW, which a container may lack, and no file may be immutable (lsattr)"
         case EPERM, EACCES: "run as root, or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW"
         case EROFS: "remount it read-write, or run on the host itself and not in a container"
         default: nil

@@ -25,6 +25,13 @@ struct HelperProgramTests {
             ])
         }
         #expect(reason.subject.hasSuffix("failed with status 1: Failed to do it: no"))
+        // Longer than one read, by a program that may have ended before the first one.
+        let long = try #require(throws: Failure.self) {
+            try HelperProgram.run([
+                "/bin/sh", "-c", "head -c 3000 /dev/zero | tr '\\0' x; echo; echo 'Failed at the end'; exit 1",
+            ])
+        }
+        #expect(long.subject.hasSuffix("failed with status 1: Failed at the end"))
         let signal = try #require(throws: Failure.self) { try HelperProgram.run(["/bin/sh", "-c", "kill -9 $$"]) }
         #expect(signal.subject.hasSuffix("failed with signal 9"))
         let missing = try #require(throws: Failure.self) { try HelperProgram.run(["/no/such"]) }

@@ -54,6 +54,7 @@ extension Live {
             #expect(result.status == 1)
             #expect(
                 faults(result) == [
+                    "skip ECS-NET-021 configuration that the agent runs with no agent runs",
                     "skip ECS-NET-022 version of the agent nobody answers on port 51678, as the agent does not",
                     "FAIL ECS-NET-023 agent on 127.0.0.1:51679 nobody listens",
                 ])

@@ -139,7 +139,7 @@ extension Live {
                 "systemd-analyze", "security", "--offline=true", "--threshold=30", "--no-pager", unit,
             ])
             #expect(security.status == 0, "\(security.output.suffix(300))")
-            print(security.output.split(separator: "\n").last ?? "")
+            print(security.output.split(separator: "\n").last.map(String.init) ?? "")
         }
     }
 }

@@ -68,9 +68,7 @@ extension Engine {
     /// file.
     private var valueWithoutUs: String? {
         if let earlier = try? host.earlierValue(of: Endpoint.routeLocalnet) { return earlier == "0" ? earlier : nil }
-        // Of this name, it is ours, whatever somebody else wrote into it.
-        guard let file = try? host.files.read(HostPath.sysctl), file.raisesRouteLocalnet else { return nil }
-        return (try? PersistenceFactsReader(host: host).read(isWhole: false))?.routeLocalnetWithoutUs ?? "0"
+        return (try? PersistenceFactsReader(host: host).read(isWhole: false))?.routeLocalnetWithoutUs
     }
 
     /// Whether the settings file leaves the guard out, whatever else is wrong with it.

@@ -88,8 +88,6 @@ enum AgentChecks {
 
     // MARK: Its configuration
 
-    private static let noAgent = "no agent runs"
-
     static func restart(_ context: CheckContext) -> [Check] {
         guard let agent = context.facts.agent else { return [] }
         func check(_ outcome: Check.Outcome, _ evidence: String, mend: Check.Mend? = nil) -> [Check] {
@@ -99,14 +97,12 @@ enum AgentChecks {
                     why: "the agent reads \(HostPath.agentConfiguration) only when it starts", mend: mend)
             ]
         }
-        guard let changed = agent.configurationChanged else {
-            return agent.start == .notListening
-                ? check(.skipped, noAgent) : check(.passed, "there is no \(HostPath.agentConfiguration)")
-        }
-        switch agent.start {
-        case .notListening: return check(.skipped, noAgent)
-        case .unknown(let reason): return check(.undecided, "it cannot be told when the agent started: \(reason)")
-        case .at(let start):
+        switch (agent.start, agent.configurationChanged) {
+        case (.notListening, _): return check(.skipped, "no agent runs")
+        case (_, nil): return check(.passed, "there is no \(HostPath.agentConfiguration)")
+        case (.unknown(let reason), _):
+            return check(.undecided, "it cannot be told when the agent started: \(reason)")
+        case (.at(let start), let changed?):
             return changed <= start
                 ? check(.passed, "started \(start), after the last change")
                 : check(

@@ -4,8 +4,8 @@ import Testing
 
 /// Tests in which packets and the stock tools decide, in network namespaces that the tests make themselves.
 ///
-/// One after the other: they measure time, and two cores are soon busy.
-@Suite(.serialized, .enabled(if: getuid() == 0, "making network namespaces needs root"))
+/// As many at a time as there are cores: mostly they wait, and each in namespaces of its own.
+@Suite(.enabled(if: getuid() == 0, "making network namespaces needs root"))
 enum Live {}
 
 /// The backend that a test asks for.

@@ -1,5 +1,6 @@
 import Captures
 import Model
+import TestSupport
 import Testing
 
 @testable import Planning
@@ -234,7 +235,7 @@ import Testing
     func garbage() {
         let good = Array(Self.table("-A INPUT -s 10.0.0.0/8 -m comment --comment \"ecs-netsetup: x\" -j DROP").utf8)
         var seed: UInt64 = 1
-        for _ in 0..<5000 {
+        for _ in 0..<Sanitizer.fewer(5000) {
             var bytes = good
             for _ in 0..<3 {
                 seed = seed &* 6_364_136_223_846_793_005 &+ 1

@@ -1,6 +1,7 @@
 import Captures
 import Model
 import Planning
+import TestSupport
 import Testing
 
 /// What `nft -j list ruleset` (1.0.6) printed, and what is read in it.
@@ -128,7 +129,7 @@ import Testing
     func garbage() {
         let good = Array(Self.own.utf8)
         var seed: UInt64 = 1
-        for _ in 0..<3000 {
+        for _ in 0..<Sanitizer.fewer(3000) {
             var bytes = good
             for _ in 0..<3 {
                 seed = seed &* 6_364_136_223_846_793_005 &+ 1

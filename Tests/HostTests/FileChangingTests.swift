@@ -216,15 +216,16 @@ struct FileChangingTests {
                 if Self.add("line \(added.load(ordering: .relaxed))\n", to: place, pause) {
                     added.add(1, ordering: .releasing)
                 }
-                usleep(200)
+                usleep(1000)
             }
         }
         while added.load(ordering: .acquiring) == 0 { usleep(100) }
+        let newline = UInt8(ascii: "\n")
         var (changes, refused) = (0, 0)
-        for round in 0..<400 {
+        for round in 0..<Sanitizer.fewer(400) {
             // A line of ours at the head, as others add theirs at the end.
             let now = try #require(try files.read(Self.path)).text
-            let rest = now.hasPrefix("ours") ? String(now.drop { $0 != "\n" }.dropFirst()) : now
+            let rest = now.hasPrefix("ours") ? String(Substring(now.utf8.drop { $0 != newline }.dropFirst())) : now
             do throws(Failure) {
                 try change(from: now, to: round % 2 == 0 ? "ours \(round)\n\(rest)" : rest)
                 changes += 1

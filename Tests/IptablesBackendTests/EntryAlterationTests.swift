@@ -82,7 +82,7 @@ struct EntryAlterationTests {
     @Test("many bytes changed at once cause no crash", arguments: 0..<64 as Range<UInt64>)
     func manyBytes(_ seed: UInt64) throws {
         var random = SplitMix64(state: seed)
-        for _ in 0..<200 {
+        for _ in 0..<Sanitizer.fewer(200) {
             let placed = try #require(PlacedRule.all.randomElement(using: &random))
             var entry = placed.entry
             for _ in 0..<Int.random(in: 1...12, using: &random) {

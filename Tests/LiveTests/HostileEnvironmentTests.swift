@@ -233,7 +233,7 @@ extension Live {
             }
             #expect(try !after.contains(before) && read() == before)
             var ended = 0
-            let runs = 200 / Sanitizer.stride
+            let runs = Sanitizer.fewer(200)
             for run in 0..<runs {
                 let backend = Backend.allCases[run % 2]
                 let signal = [SIGTERM, SIGINT, SIGHUP][run % 3]

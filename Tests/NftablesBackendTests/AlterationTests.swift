@@ -36,7 +36,7 @@ struct AlterationTests {
         var random = SplitMix64(state: seed)
         let pool = Array(Set(PlacedRule.all.flatMap(\.expressions))).sorted { "\($0)" < "\($1)" }
         let known = Set(PlacedRule.all.filter { $0.layout == .inet }.map(\.expressions))
-        for _ in 0..<1000 {
+        for _ in 0..<Sanitizer.fewer(1000) {
             let count = Int.random(in: 0...9, using: &random)
             let expressions = (0..<count).compactMap { _ in pool.randomElement(using: &random) }
             let result = RuleDecoder.decode(expressions, at: .input, in: .inet, comment: "ecs-netsetup: x")

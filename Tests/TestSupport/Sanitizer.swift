@@ -17,11 +17,11 @@ package enum Sanitizer {
     /// A limit on time or memory: a higher one where every access to memory is looked at.
     package static func limit<Number: Numeric>(_ usual: Number) -> Number { isOn ? 10 * usual : usual }
 
-    /// How many random cases are tried: each takes ten times as long.
+    /// How many cases are tried, or how large a large file is: each takes ten times as long.
     package static func fewer(_ usual: Int) -> Int { isOn ? max(usual / 10, 1) : usual }
 
     /// Every how many of the cases is tried that a run of the program each takes: it takes ten times as long.
-    package static let stride = isOn ? 5 : 1
+    package static let stride = isOn ? 10 : 1
 
     /// Why tests are skipped that limit the program's memory.
     package static let needsMemory = "a sanitizer's own memory does not fit into the limit"

@@ -49,7 +49,7 @@ package struct Tool {
             }
             let request = try Request.parse(words) { file throws(Failure) in
                 switch file {
-                case .settings(let root): isForThisMachine = root == nil
+                case .settings(let root): isForThisMachine = try !Self.host(root).isImage
                 case .plan: isForThisMachine = !words.contains { $0.hasPrefix("--root") }
                 }
                 return try Self.read(file)

@@ -105,7 +105,8 @@ package struct Engine: Sendable {
     private enum Step {
         case record
         case rules(BackendKind, earlier: [InstalledRule])
-        case sysctl(SysctlChange)
+        /// What raises it again must not do so without the localhost guard where the settings ask for that.
+        case sysctl(SysctlChange, needsGuard: Bool)
         case disk(PersistenceStep)
         /// The record of what was changed on disk.
         case diskRecord(earlier: Record)
@@ -135,7 +136,7 @@ package struct Engine: Sendable {
         if plan.isFulfilled { return }
         let earlier = decision.observed.disk.record
         done.append(.diskRecord(earlier: earlier))
-        try rememberValueBeforeFile(decision)
+        try rememberValueBeforeFile(decision, done: &done)
         try host.write(plan.record.including(earlier))
         for step in plan.steps {
             done.append(.disk(step))
@@ -147,11 +148,12 @@ package struct Engine: Sendable {
     }
 
     /// Where a file of ours is about to set a parameter that somebody else had set before, that is what to go back to.
-    private func rememberValueBeforeFile(_ decision: Decision) throws(Failure) {
+    private func rememberValueBeforeFile(_ decision: Decision, done: inout [Step]) throws(Failure) {
         let observed = decision.observed
         guard !host.isImage, decision.persistence.record.raisesRouteLocalnet, !observed.disk.raisesRouteLocalnet,
             observed.earlierRouteLocalnet == nil, decision.sysctl == nil
         else { return }
+        done.append(.record)
         try host.rememberEarlierValue(observed.routeLocalnet, of: Endpoint.routeLocalnet)
     }
 
@@ -162,15 +164,17 @@ package struct Engine: Sendable {
         }
         // Opened first: where it cannot be written, nothing is changed.
         let writer = try SysctlWriter(change.name, on: host)
+        let step = Step.sysctl(
+            change, needsGuard: decision.observed.disk.contents(HostPath.settings)?.forgoesGuard != true)
         if decision.plan.needsRouteLocalnet {
             done.append(.record)
             try host.rememberEarlierValue(change.from, of: change.name)
             try commitRules(decision, done: &done, until: deadline)
-            done.append(.sysctl(change))
+            done.append(step)
             try writer.write(change.to)
         } else {
             try requireLock(decision)
-            done.append(.sysctl(change))
+            done.append(step)
             try writer.write(change.to)
             try commitRules(decision, done: &done, until: deadline)
         }
@@ -205,22 +209,32 @@ package struct Engine: Sendable {
     private func undo(_ done: [Step], because failure: Failure, until deadline: Deadline) -> Failure {
         var isChanged = false
         var told: String?
-        var record: String?
-        for step in done.reversed() {
+        var exceptions: [String] = []
+        steps: for step in done.reversed() {
+            if case .sysctl(let change, needsGuard: true) = step, mustStayLowered(change) {
+                told = "\(change.name) stays \(change.to), as the localhost guard is not live; all else is as it was"
+                continue
+            }
             do throws(Failure) {
                 if try undo(step, until: deadline) { isChanged = true }
             } catch {
-                if case .diskRecord = step {
-                    record = "the record says more than there is, so it stays (\(error))"
-                    continue
+                switch step {
+                case .diskRecord: exceptions.append("the record says more than there is, so it stays (\(error))")
+                case .disk(.service(let action)) where action.verb == .reload: exceptions.append("\(error)")
+                default:
+                    told = "undoing failed too (\(error)), so the rest was left as it is; run apply or remove again"
+                    break steps
                 }
-                told = "undoing failed too (\(error)), so the rest was left as it is; run apply or remove again"
-                break
             }
         }
         let outcome = told ?? (isChanged ? "what was done before was undone" : "nothing was changed")
         return failure.with(
-            kind: .trouble, advice: [failure.advice, outcome, record].compactMap { $0 }.joined(separator: "; "))
+            kind: .trouble, advice: ([failure.advice, outcome].compactMap { $0 } + exceptions).joined(separator: "; "))
+    }
+
+    /// Whether taking a change of `route_localnet` back would open localhost to neighbours.
+    private func mustStayLowered(_ change: SysctlChange) -> Bool {
+        change.from != "0" && (try? host.sysctl(change.name)) != change.from && isGuardLive != true
     }
 
     /// - Returns: whether there was anything to take back that a person would see.
@@ -229,7 +243,7 @@ package struct Engine: Sendable {
         case .record:
             try host.forgetEarlierValues()
             return false
-        case .sysctl(let change):
+        case .sysctl(let change, _):
             if try host.sysctl(change.name) == change.from { return false }
             try SysctlWriter(change.name, on: host).write(change.from)
             return true

@@ -42,15 +42,15 @@ extension Engine {
         return "\(reason), so that \(change) was set again, and neighbours do not reach 127.0.0.1"
     }
 
-    /// nil where it cannot be told.
-    private var isGuardLive: Bool? {
+    /// Whether the localhost guard keeps neighbours out now; nil where it cannot be told.
+    var isGuardLive: Bool? {
         var isKnown = true
         for backend in [nftables, iptables] {
             do throws(Failure) {
                 let installed = try retrying(until: Deadline(seconds: 1)) { () throws(Failure) in
                     try backend.read(.look)
                 }
-                guard installed.rules.contains(where: { $0.rule?.title == LocalhostGuard.title }) else { continue }
+                guard installed.rules.contains(where: { $0.rule == LocalhostGuard.rule }) else { continue }
                 if installed.defects.isEmpty { return true }
                 // A dormant table, or a chain that hangs elsewhere: it may be the guard that has no effect.
                 isKnown = false
@@ -72,8 +72,12 @@ extension Engine {
     }
 
     /// Whether the settings file leaves the guard out, whatever else is wrong with it.
-    private var settingsForgoGuard: Bool {
-        guard let file = try? host.files.read(HostPath.settings) else { return false }
-        return AssignmentFile(file.bytes).assignments.last { $0.key == "NO_LOCALHOST_GUARD" }?.value == "true"
+    private var settingsForgoGuard: Bool { (try? host.files.read(HostPath.settings))?.forgoesGuard ?? false }
+}
+
+extension FileContents {
+    /// Whether a settings file leaves the guard out.
+    var forgoesGuard: Bool {
+        AssignmentFile(bytes).assignments.last { $0.key == "NO_LOCALHOST_GUARD" }?.value == "true"
     }
 }

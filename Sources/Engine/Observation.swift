@@ -107,13 +107,15 @@ package struct Decision: Sendable {
                 advice: "leave this host as it is")
         }
         let choice = try BackendChoice.choose(requested: settings.backend, observed)
-        let keepsFiles = settings.persistence == Mechanism.none && observed.disk.raisesRouteLocalnet
-        let plan = try Plan(
-            settings: settings, backend: choice.backend, hasIPv6: observed.hasIPv6, isRaisedElsewhere: keepsFiles)
-        let persistence =
-            settings.persistence == Mechanism.none
-            ? PersistencePlan.untouched
-            : try PersistencePlan(settings: settings, saved: saved, plan: plan, facts: observed.disk)
+        let plans = { (isRaisedElsewhere: Bool) throws(Failure) -> (Plan, PersistencePlan) in
+            let plan = try Plan(
+                settings: settings, backend: choice.backend, hasIPv6: observed.hasIPv6,
+                isRaisedElsewhere: isRaisedElsewhere)
+            if settings.persistence == Mechanism.none { return (plan, .untouched) }
+            return (plan, try PersistencePlan(settings: settings, saved: saved, plan: plan, facts: observed.disk))
+        }
+        var (plan, persistence) = try plans(false)
+        if !plan.needsRouteLocalnet, persistence.keepsRaising(observed.disk) { (plan, persistence) = try plans(true) }
         self.init(choice: choice, plan: plan, persistence: persistence, observed: observed)
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Host
 import Model
 import Planning
@@ -24,7 +25,12 @@ struct PersistenceFactsReader {
         facts.osRelease = try? osRelease()
         facts.isWindows = (try? isWindows(facts)) ?? false
         facts.iptablesFlavour = try? iptablesFlavour()
-        if let own = try? host.files.readIfRegular(HostPath.sysctl) { facts.files.append((HostPath.sysctl, own)) }
+        do throws(Failure) {
+            if let own = try host.files.readIfRegular(HostPath.sysctl) { facts.files.append((HostPath.sysctl, own)) }
+        } catch {
+            // It raises the parameter, for all that can be told.
+            facts.files.append((HostPath.sysctl, .sysctl))
+        }
         if facts.raisesRouteLocalnet { facts.sysctlFiles = (try? sysctlFiles()) ?? [] }
         return facts
     }
@@ -116,6 +122,9 @@ struct PersistenceFactsReader {
         return nil
     }
 
+    /// How much is read of files that set kernel parameters together, in bytes: an image may hold any number of them.
+    private static let mostParameters = 16 << 20
+
     /// The files of all folders sorted by name, the first folder's file of a name counting; then `sysctl.conf`.
     private func sysctlFiles() throws(Failure) -> [(path: String, contents: FileContents)] {
         var paths: [(name: String, path: String)] = []
@@ -126,8 +135,18 @@ struct PersistenceFactsReader {
         }
         paths.sort { $0.name < $1.name }
         var files: [(path: String, contents: FileContents)] = []
+        var size = 0
         for path in paths.map(\.path) + [HostPath.sysctlFile] {
-            if let contents = try host.files.readIfRegular(path) { files.append((path, contents)) }
+            guard let contents = try host.files.readIfRegular(path) else { continue }
+            files.append((path, contents))
+            size += contents.bytes.count
+            if size > Self.mostParameters {
+                throw .system(
+                    "cannot read", source: path, errno: EFBIG,
+                    advice:
+                        "of all files that set kernel parameters, more than \(Self.mostParameters >> 20) MiB are not read"
+                )
+            }
         }
         return files
     }

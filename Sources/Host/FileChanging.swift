@@ -180,7 +180,7 @@ extension FileTree {
 
     /// Adds lines at the end of a file, as whoever has written them to the displaced one.
     static func add(_ lines: ArraySlice<UInt8>, to location: borrowing Location) throws(Failure) {
-        let now = try read(location.name, in: location.folder, location.path, limit: .max)?.bytes ?? []
+        let now = try read(location.name, in: location.folder, location.path, limit: largestDisplaced)?.bytes ?? []
         try add(ending(now, lines)[...], to: location.name, at: location)
     }
 

@@ -46,7 +46,7 @@ extension FileTree {
         guard errno == EEXIST else {
             throw .system("cannot put back", source: "renameat2 \(location.path)", errno: errno)
         }
-        let now = try read(name, in: location.folder, location.path, limit: .max)?.bytes ?? []
+        let now = try read(name, in: location.folder, location.path, limit: largestDisplaced)?.bytes ?? []
         if let lines {
             // The run that was killed may have added them already, and others more behind them.
             if !now.contains(lines) { try add(lines, to: location) }
@@ -96,9 +96,9 @@ extension FileTree {
     /// The file at the temporary name, when nobody writes to it any more; nil where there is none. Anything else, such as a
     /// link, is a failure.
     static func displaced(at location: borrowing Location) throws(Failure) -> FileContents? {
-        // However much was added to it.
         try read(
-            location.temporary, in: location.folder, location.path + temporarySuffix, limit: .max, O_NOFOLLOW,
+            location.temporary, in: location.folder, location.path + temporarySuffix, limit: largestDisplaced,
+            O_NOFOLLOW,
             after: waitForWriters)
     }
 

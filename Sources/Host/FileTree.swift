@@ -117,6 +117,10 @@ extension FileTree {
     /// it.
     package static let largestFile = 1 << 20
 
+    /// The largest file that is read of those that others may have added to while they were changed, in bytes. There has to be
+    /// some limit: what stands at the temporary name in an image may be anything.
+    static let largestDisplaced = 128 << 20
+
     /// A file; nil when there is none. The corresponding C functions are `openat`, `fstat` and `read`.
     ///
     /// - Parameter limit: the largest that is read, in bytes.

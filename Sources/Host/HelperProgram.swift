@@ -49,8 +49,12 @@ struct HelperProgram {
     }
 
     private static func spawn(_ words: [String], output: CInt) throws(Failure) -> pid_t {
-        // Nothing of the caller's environment: only where a script of the distribution's finds its commands.
-        let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "SYSTEMD_PAGER="]
+        // Nothing of the caller's environment: only where a script of the distribution's finds its commands. Beside a unit,
+        // systemctl would have a script change the links of a SysV service of that name, in an image by the image's own programs
+        // (`SYSTEMCTL_SKIP_SYSV`, systemd's list of environment variables).
+        let environment = [
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "SYSTEMD_PAGER=", "SYSTEMCTL_SKIP_SYSV=1",
+        ]
         let (child, number) = SystemCall.spawn(words[0], words, environment: environment, output: output)
         guard number == 0 else { throw .system("cannot run", source: words[0], errno: number) }
         return child

@@ -23,7 +23,7 @@ package enum Diff {
         return changes
     }
 
-    /// The change of `route_localnet`, if one is due.
+    /// The change of `route_localnet`, if one is due. It is never raised without need: whoever lowered it meanwhile meant to.
     ///
     /// - Parameters:
     ///   - current: the value now.
@@ -35,7 +35,7 @@ package enum Diff {
                 name: Endpoint.routeLocalnet, from: current, to: "1",
                 why: "the kernel drops redirected requests to 127.0.0.1 otherwise")
         }
-        guard let earlier, current != earlier else { return nil }
+        guard let earlier, current != earlier, current != "0" else { return nil }
         return SysctlChange(
             name: Endpoint.routeLocalnet, from: current, to: earlier,
             why: "nothing needs it any more; this is the value from before")

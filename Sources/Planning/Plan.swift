@@ -52,7 +52,7 @@ package struct Plan: Hashable, Sendable {
     }
 
     private static let guardStays =
-        "the localhost guard stays, as \(HostPath.sysctl) raises \(Endpoint.routeLocalnet) at boot; apply without --persist none takes both away"
+        "the localhost guard stays, as \(HostPath.sysctl) raises \(Endpoint.routeLocalnet) at boot; take that file away and apply again, without --persist none"
 
     private static func notes(_ settings: Settings) -> [String] {
         var notes: [String] = []

@@ -67,6 +67,18 @@ struct CarryOutTests {
         #expect(decision.notes.contains { $0.contains("stays 1") })
     }
 
+    @Test("what somebody lowered meanwhile is not raised again", arguments: [true, false])
+    func loweredMeanwhile(isRemoved: Bool) throws {
+        let host = try FakeHost()
+        try host.apply()
+        let record = try #require(host.root.read(FakeHost.record))
+        try host.root.write(record.replacing("route_localnet=0", with: "route_localnet=1"), to: FakeHost.record)
+        try host.root.write("0\n", to: FakeHost.routeLocalnet)
+        if isRemoved { try host.remove() } else { try host.apply(FakeHost.settings([.host])) }
+        #expect(host.value == "0")
+        #expect(!host.root.exists(FakeHost.record))
+    }
+
     @Test("going from bridge to host lowers route_localnet before the guard goes")
     func otherMode() throws {
         let host = try FakeHost()

@@ -104,6 +104,23 @@ struct FailureTests {
         #expect(host.root.exists(FakeHost.record))
     }
 
+    @Test("a removal that is refused does not raise route_localnet again where somebody took the guard away")
+    func removalWithoutGuard() throws {
+        for altered in [nil, InstalledRule.Content.unknown("limit")] {
+            let host = try FakeHost()
+            try host.apply()
+            host.nftables.edit { ruleset in
+                ruleset.rules.removeAll { $0.rule == LocalhostGuard.rule }
+                if let altered { ruleset.rules.append(InstalledRule(altered)) }
+            }
+            host.nftables.onCommit(.fail(Self.refused))
+            let failure = try #require(throws: Failure.self) { try host.remove() }
+            #expect(failure.description.contains("route_localnet stays 0"), "\(failure)")
+            #expect(!failure.description.contains("was undone"))
+            #expect(host.value == "0")
+        }
+    }
+
     @Test("an undoing that fails too is told")
     func undoingFails() throws {
         let host = try FakeHost(iptables: try Self.planned([.bridge], .iptables))

@@ -43,7 +43,9 @@ struct HelperProgramTests {
         defer { unsetenv("ECS_NETSETUP_PROBE") }
         try HelperProgram.run(
             [
-                "/bin/sh", "-c", "test \"$1\" = '$(exit 1); *' && test -z \"$ECS_NETSETUP_PROBE\" && ! read line", "sh",
+                "/bin/sh", "-c",
+                "test \"$1\" = '$(exit 1); *' && test -z \"$ECS_NETSETUP_PROBE\" && ! read line && test $SYSTEMCTL_SKIP_SYSV = 1",
+                "sh",
                 "$(exit 1); *",
             ])
     }

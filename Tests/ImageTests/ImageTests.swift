@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Laboratory
+import TestSupport
 import Testing
 
 /// What an image asks of `--root` besides the right files.
@@ -29,6 +30,52 @@ struct ImageTests {
             result.errors.contains("Somebody's Linux is not a distribution that this program knows"), "\(result.errors)"
         )
         #expect(image.root.exists("/etc/systemd/system/ecs-netsetup.service"))
+    }
+
+    @Test("no program of the image is run", .enabled(if: getuid() == 0, "chroot needs root"))
+    func noProgram() throws {
+        let image = try HostImage(Distro.all[3])
+        for folder in ["/bin", "/etc/init.d"] { try image.root.makeFolder(folder) }
+        let shell = image.root.path + "/bin/sh"
+        _ = try Machine.execute(["install", "-m", "755", "/bin/busybox", shell])
+        for script in ["/usr/sbin/update-rc.d", "/etc/init.d/ecs-netsetup"] {
+            try image.root.write("#!/bin/sh\necho $0 $* >> /run-as-root\n", to: script)
+            _ = try Machine.execute(["chmod", "755", image.root.path + script])
+        }
+        // It would run there.
+        let control = try Machine.execute(["chroot", image.root.path, "/usr/sbin/update-rc.d"])
+        #expect(control.status == 0 && image.root.exists("/run-as-root"), "\(control.errors)")
+        try FileManager.default.removeItem(atPath: image.root.path + "/run-as-root")
+        for command in [["apply", "--mode", "bridge"], ["remove"]] {
+            let result = try image.netsetup(command)
+            #expect(result.status == 0, "\(result.errors)")
+        }
+        #expect(!image.root.exists("/run-as-root"))
+    }
+
+    @Test("what an image holds without measure is refused, and is not held in memory")
+    func measureless() throws {
+        let trapped = try HostImage(Self.amazonLinux2)
+        try trapped.root.write("", to: "/etc/ecs-netsetup.conf.ecs-netsetup-new")
+        _ = try Machine.execute([
+            "truncate", "-s", "20G", trapped.root.path + "/etc/ecs-netsetup.conf.ecs-netsetup-new",
+        ])
+        try trapped.link("/etc/ecs-netsetup.conf.change.ecs-netsetup-new", to: "1 1 1 1")
+        let many = try HostImage(Self.amazonLinux2)
+        try many.root.write(String(repeating: "#", count: 1 << 20), to: "/etc/sysctl.d/0.conf")
+        for number in 1...40 {
+            _ = try Machine.execute([
+                "ln", many.root.path + "/etc/sysctl.d/0.conf", many.root.path + "/etc/sysctl.d/\(number).conf",
+            ])
+        }
+        for image in [trapped, many] {
+            let apply = [Tool.path, "apply", "--mode", "bridge", "--root", image.root.path]
+            let result = try Machine.execute(["/usr/bin/time", "-f", "%M"] + apply)
+            #expect(result.status == 2)
+            #expect(result.errors.contains("file too large"), "\(result.errors)")
+            let memory = try #require(result.errors.split(separator: "\n").last.flatMap { Int($0) }, "\(result.errors)")
+            #expect(memory < Sanitizer.limit(1_000_000), "kilobytes")
+        }
     }
 
     @Test(

@@ -198,6 +198,18 @@ extension Live {
                 "printf 'NO_LOCALHOST_GUARD=true\\nNO_LOCALHOST_GUARD = false\\njunk\\n' >> /etc/ecs-netsetup.conf"
             case oneRule =
                 "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf; nft 'add table inet ecs-netsetup; add chain inet ecs-netsetup forward { type filter hook forward priority -150; }; add rule inet ecs-netsetup forward ip daddr 169.254.169.254 iifname \"docker*\" counter drop comment \"ecs-netsetup: no IMDS for docker+\"'"
+            case acceptingGuard =
+                "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf; nft 'add table inet ecs-netsetup; add chain inet ecs-netsetup early-prerouting { type filter hook prerouting priority mangle; }; add chain inet ecs-netsetup forward { type filter hook forward priority mangle; }; add rule inet ecs-netsetup early-prerouting ip daddr 127.0.0.0/8 iifname != lo counter accept comment \"ecs-netsetup: localhost guard\"'"
+            case narrowGuard =
+                "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf; nft 'add table inet ecs-netsetup; add chain inet ecs-netsetup early-prerouting { type filter hook prerouting priority mangle; }; add chain inet ecs-netsetup forward { type filter hook forward priority mangle; }; add rule inet ecs-netsetup early-prerouting ip daddr 127.0.0.0/31 iifname != lo counter drop comment \"ecs-netsetup: localhost guard\"'"
+            case guardElsewhere =
+                "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf; nft 'add table inet ecs-netsetup; add chain inet ecs-netsetup early-prerouting { type filter hook prerouting priority mangle; }; add chain inet ecs-netsetup forward { type filter hook forward priority mangle; }; add rule inet ecs-netsetup forward ip daddr 127.0.0.0/8 iifname != lo counter drop comment \"ecs-netsetup: localhost guard\"'"
+            case largeFile =
+                "head -c 2000000 /dev/zero | tr '\\0' '#' >> /etc/sysctl.d/90-ecs-netsetup.conf; sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf"
+            case linkToFile =
+                "ln -s 90-ecs-netsetup.conf /etc/sysctl.d/95-link.conf; sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf"
+            case senselessValue =
+                "echo net.ipv4.conf.all.route_localnet = no > /etc/sysctl.d/10-x.conf; sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf"
             case dormantGuard =
                 "sed -i '1i MODE=brigde' /etc/ecs-netsetup.conf; nft 'add table inet ecs-netsetup { flags dormant; }; add chain inet ecs-netsetup early-prerouting { type filter hook prerouting priority mangle; }; add rule inet ecs-netsetup early-prerouting ip daddr 127.0.0.0/8 iifname != lo counter drop comment \"ecs-netsetup: localhost guard\"'"
         }
@@ -242,6 +254,18 @@ extension Live {
             // The file that raises the parameter at boot is still there.
             try host.lab.requireNetsetup(["apply", "--mode", "host", "--persist", "none"])
             #expect(try host.lab.host.require(["nft", "list", "ruleset"]).contains("localhost guard"))
+        }
+
+        @Test("asked for as --root / it fails closed too")
+        func rootFailsClosed() throws {
+            let host = try SystemdHost()
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge"])
+            try host.reboot()
+            try host.lab.host.require(["sed", "-i", "1i MODE=brigde", "/etc/ecs-netsetup.conf"])
+            // The name of the first process, by which a booted host's root folder is known.
+            try host.lab.host.require(["sh", "-c", "echo systemd > /run/comm; mount --bind /run/comm /proc/1/comm"])
+            let failed = try host.lab.netsetup(["apply", "--root", "/"])
+            #expect(failed.status == 64 && failed.errors.contains("route_localnet 0 was set again"), "\(failed.errors)")
         }
 
         @Test("a plan that is not there fails closed too")
@@ -317,6 +341,51 @@ extension Live {
             try host.lab.requireNetsetup(["remove"])
             #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "1")
             #expect(try host.lab.host.execute(["ls", "/var/lib/ecs-netsetup"]).status != 0)
+        }
+
+        @Test(
+            "one that was 1 before us, and that somebody lowered since, stays 0",
+            arguments: [["remove"], ["apply", "--mode", "host"]])
+        func loweredSince(_ command: [String]) throws {
+            let host = try SystemdHost()
+            try host.lab.host.writeSysctl("ipv4/conf/all/route_localnet", "1")
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge"])
+            try host.lab.host.writeSysctl("ipv4/conf/all/route_localnet", "0")
+            try host.lab.requireNetsetup(command)
+            #expect(try host.lab.host.readSysctl("ipv4/conf/all/route_localnet") == "0")
+        }
+
+        @Test("an apply that failed leaves no value to go back to")
+        func nothingRemembered() throws {
+            let host = try SystemdHost(hook: "[ \"$1\" != enable ] || exit 1")
+            try host.lab.host.writeSysctl("ipv4/conf/all/route_localnet", "1")
+            #expect(try host.lab.netsetup(["apply", "--mode", "bridge"]).status == 2)
+            #expect(try host.lab.host.execute(["ls", "/var/lib/ecs-netsetup"]).status != 0)
+        }
+
+        @Test("a manager that does not read its units again: everything is undone all the same")
+        func reloadFails() throws {
+            let host = try SystemdHost(hook: "[ \"$1\" != daemon-reload ] || exit 1")
+            let before = try host.configuration() + Witness.everything(host.lab)
+            let result = try host.lab.netsetup(["apply", "--mode", "bridge", "--backend", "nftables"])
+            #expect(result.status == 2 && result.errors.contains("what was done before was undone"), "\(result.errors)")
+            #expect(try host.configuration() + Witness.everything(host.lab) == before)
+        }
+
+        @Test(
+            "the guard stays as long as a file that raises the parameter does",
+            arguments: [
+                "umount /usr/bin/systemctl; rm -r /run/systemd",
+                "sed -i '1i # mine' /etc/sysctl.d/90-ecs-netsetup.conf; rm /var/lib/ecs-netsetup/record",
+            ])
+        func guardStaysWithFile(_ script: String) throws {
+            let host = try SystemdHost()
+            try host.lab.requireNetsetup(["apply", "--mode", "bridge", "--backend", "nftables"])
+            try host.lab.host.require(["sh", "-c", script])
+            let narrowed = try host.lab.netsetup(["apply", "--mode", "host"])
+            #expect(narrowed.status == 0 && narrowed.errors.contains("the localhost guard stays"), "\(narrowed.errors)")
+            try host.lab.host.require(["sysctl", "-p", "/etc/sysctl.d/90-ecs-netsetup.conf"])
+            #expect(try host.lab.netsetup(["status"]).output.contains("localhost guard"))
         }
 
         @Test("a unit that somebody deleted leaves no link after remove")

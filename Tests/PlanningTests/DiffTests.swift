@@ -173,7 +173,7 @@ struct SysctlChangeTests {
             // current, earlier, needed: to
             ("0", nil, true, "1"), ("1", nil, true, nil), ("1", "0", true, nil), ("0", "0", true, "1"),
             ("0", nil, false, nil), ("1", nil, false, nil), ("1", "0", false, "0"), ("0", "0", false, nil),
-            ("0", "1", false, "1"), ("2", nil, true, "1"),
+            ("0", "1", false, nil), ("2", nil, true, "1"), ("2", "1", false, "1"),
         ] as [(String, String?, Bool, String?)])
     func change(_ current: String, _ earlier: String?, _ isNeeded: Bool, _ to: String?) throws {
         let plan = try Plan(settings: settings(isNeeded ? [.bridge] : [.host]), backend: .nftables, hasIPv6: true)

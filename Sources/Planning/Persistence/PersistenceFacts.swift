@@ -65,7 +65,10 @@ package struct PersistenceFacts: Sendable {
     /// kernel's own default (kernel documentation, `ip-sysctl`). nil where we have no file.
     package var routeLocalnetWithoutUs: String? {
         if !raisesRouteLocalnet { return nil }
-        return SysctlFiles.last(Endpoint.routeLocalnet, in: sysctlFiles, without: HostPath.sysctl)?.value ?? "0"
+        // A link to our file is no other file.
+        let own = contents(HostPath.sysctl)?.bytes
+        let others = sysctlFiles.filter { $0.path != HostPath.sysctl && $0.contents.bytes != own }
+        return SysctlFiles.lastNumber(Endpoint.routeLocalnet, in: others) ?? "0"
     }
 
     /// Whether a file of ours sets the parameter at boot: as the record has it, or one of its name without a record.
@@ -81,7 +84,7 @@ package struct PersistenceFacts: Sendable {
             file.path == HostPath.sysctlFile || name(file.path) > name(HostPath.sysctl)
         }
         var files = sysctlFiles
-        files.insert((HostPath.sysctl, FileContents(text: SysctlFiles.text, mode: 0o644)), at: next ?? files.endIndex)
+        files.insert((HostPath.sysctl, .sysctl), at: next ?? files.endIndex)
         return files
     }
 
@@ -111,7 +114,8 @@ package struct PersistenceFacts: Sendable {
     /// Whether there is a settings file.
     package var hasSettings: Bool { contents(HostPath.settings) != nil }
 
-    func contents(_ path: String) -> FileContents? { files.first { $0.path == path }?.contents }
+    /// A file as it was read; nil where there is none.
+    package func contents(_ path: String) -> FileContents? { files.first { $0.path == path }?.contents }
 
     func service(_ name: String) -> ServiceState { services.first { $0.name == name }?.state ?? .absent }
 }

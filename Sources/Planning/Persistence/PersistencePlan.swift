@@ -45,6 +45,14 @@ package struct PersistencePlan: Sendable {
         }
     }
 
+    /// Whether the file in `sysctl.d` raises `route_localnet` after this plan.
+    package func keepsRaising(_ facts: PersistenceFacts) -> Bool {
+        for case .file(let change) in steps.reversed() where change.path == HostPath.sysctl {
+            return change.after?.raisesRouteLocalnet ?? false
+        }
+        return facts.contents(HostPath.sysctl)?.raisesRouteLocalnet ?? false
+    }
+
     /// Whether the disk is as desired.
     package var isFulfilled: Bool { steps.isEmpty && !isRecordNew }
 

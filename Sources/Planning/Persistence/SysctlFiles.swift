@@ -1,4 +1,4 @@
-import Model
+package import Model
 
 /// Kernel parameters on disk.
 enum SysctlFiles {
@@ -19,24 +19,29 @@ enum SysctlFiles {
     }
 
     /// The line that counts for a parameter: the last one, in the order in which the files are read.
-    ///
-    /// - Parameter excluded: a file that is passed over.
-    static func last(
-        _ parameter: String, in files: [(path: String, contents: FileContents)], without excluded: String? = nil
-    ) -> Setting? {
-        for file in files.reversed() where file.path != excluded {
-            if let found = last(parameter, in: file.contents.bytes) {
+    static func last(_ parameter: String, in files: [(path: String, contents: FileContents)]) -> Setting? {
+        for file in files.reversed() {
+            if let found = assignments(of: parameter, in: file.contents.bytes).last {
                 return Setting(path: file.path, line: found.number, value: found.value)
             }
         }
         return nil
     }
 
+    /// The value that the kernel has after these files: of the last line with a number, as it refuses any other.
+    static func lastNumber(_ parameter: String, in files: [(path: String, contents: FileContents)]) -> String? {
+        for file in files.reversed() {
+            let lines = assignments(of: parameter, in: file.contents.bytes)
+            if let found = lines.last(where: { Int32($0.value) != nil }) { return found.value }
+        }
+        return nil
+    }
+
     /// A key may be written with slashes for dots and with `-` before it (sysctl.d(5)). Patterns such as
     /// `net.ipv4.conf.*.route_localnet` give way to a key that is named.
-    private static func last(_ parameter: String, in bytes: [UInt8]) -> AssignmentFile.Assignment? {
+    private static func assignments(of parameter: String, in bytes: [UInt8]) -> [AssignmentFile.Assignment] {
         let slashed = String(parameter.map { $0 == "." ? "/" : $0 })
-        return AssignmentFile(bytes).assignments.last { assignment in
+        return AssignmentFile(bytes).assignments.filter { assignment in
             let key = assignment.key.drop { $0 == "-" }.trimmed
             return key == parameter || key == slashed
         }
@@ -44,7 +49,7 @@ enum SysctlFiles {
 
     /// Whether lines raise `net.ipv4.conf.all.route_localnet`.
     fileprivate static func raise(_ bytes: [UInt8]) -> Bool {
-        last(Endpoint.routeLocalnet, in: bytes).map { $0.value != "0" } ?? false
+        assignments(of: Endpoint.routeLocalnet, in: bytes).last.map { $0.value != "0" } ?? false
     }
 
     private static let ourLines = TextLines(Array(text.utf8)).lines.map { TextLines.text($0).trimmed }
@@ -64,6 +69,9 @@ enum SysctlFiles {
 }
 
 extension FileContents {
+    /// The file of `sysctl.d` as `apply` makes it.
+    package static let sysctl = FileContents(text: SysctlFiles.text, mode: 0o644)
+
     /// Whether a file of `sysctl.d` raises `net.ipv4.conf.all.route_localnet`.
     package var raisesRouteLocalnet: Bool { SysctlFiles.raise(bytes) }
 }

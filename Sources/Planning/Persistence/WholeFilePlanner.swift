@@ -42,22 +42,35 @@ struct WholeFilePlanner {
     /// The parameter must not be raised at boot after its guard is gone, whatever else somebody wrote into the file.
     private func takeLinesOut(of path: String, _ current: FileContents) -> FilePlan {
         let rest = SysctlFiles.withoutOurs(current.bytes)
-        if rest.isEmpty { return FilePlan(changes: facts.removal(of: path, why: "apply made it")) }
         let why = "what apply wrote is taken out"
         let after = FileContents(bytes: rest, mode: current.mode)
-        if rest == current.bytes { return FilePlan(notes: ["\(path) stays: somebody changed it since"]) }
+        if rest == current.bytes { return FilePlan(notes: [changed(path)]) }
         return FilePlan(
             changes: [FileChange(path: path, before: current, after: after, why: why)],
-            notes: ["\(path) stays without our lines: somebody changed it since"])
+            notes: [changed(path, " without our lines")])
+    }
+
+    /// What is told of a file that somebody edited, and of what was set aside for it.
+    private func changed(_ path: String, _ how: String = "") -> String {
+        let backup = HostPath.backup(of: path)
+        let earlier = facts.contents(backup) == nil ? "" : "; what it held before apply stays in \(backup)"
+        return "\(path) stays\(how): somebody changed it since\(earlier)"
     }
 
     func takeBack(_ recorded: Record.File) -> FilePlan {
-        guard let current = facts.contents(recorded.path) else { return FilePlan() }
         let backup = HostPath.backup(of: recorded.path)
         let earlier = recorded.origin == .setAside ? facts.contents(backup)?.bytes : nil
-        guard Self.digests(recorded).contains(Record.digest(current.bytes)) || earlier == current.bytes else {
+        guard let current = facts.contents(recorded.path) else {
+            if earlier == nil { return FilePlan() }
+            return FilePlan(
+                notes: ["\(recorded.path) was taken away by somebody; what it held before apply stays in \(backup)"])
+        }
+        let isOurs = Self.digests(recorded).contains(Record.digest(current.bytes)) || earlier == current.bytes
+        // Nothing of somebody else's is in it.
+        let holdsOnlyOurs = recorded.path == HostPath.sysctl && SysctlFiles.withoutOurs(current.bytes).isEmpty
+        guard isOurs || holdsOnlyOurs else {
             if recorded.path == HostPath.sysctl { return takeLinesOut(of: recorded.path, current) }
-            return FilePlan(notes: ["\(recorded.path) stays: somebody changed it since"])
+            return FilePlan(notes: [changed(recorded.path)])
         }
         guard let earlier else { return FilePlan(changes: facts.removal(of: recorded.path, why: "apply made it")) }
         let after = Self.restorable(earlier, recorded.path)

@@ -283,6 +283,26 @@ struct WholeFilePlannerTests {
         #expect(plan.leftovers == ["\(Self.path) is back without our lines, which somebody had added to"])
     }
 
+    @Test("contents that were set aside come back, or are named, where somebody edited or deleted ours")
+    func setAsideAndEdited() throws {
+        let backup = HostPath.backup(of: Self.path)
+        var disk = MemoryDisk()
+        disk.put("vm.swappiness = 7\n", at: Self.path)
+        let original = disk
+        try disk.apply(Self.wish, Self.host)
+        var bare = disk
+        bare.put("\(Endpoint.routeLocalnet) = 1\n", at: Self.path)
+        try bare.remove(Self.host)
+        #expect(bare.differences(from: original) == [])
+        for edited in ["x = 2\n", "x = 2\n" + SysctlFiles.text, nil] {
+            var other = disk
+            if let edited { other.put(edited, at: Self.path) } else { other.files[Self.path] = nil }
+            let plan = try other.remove(Self.host)
+            #expect(other.text(backup) == "vm.swappiness = 7\n")
+            #expect(plan.leftovers.contains { $0.contains(backup) }, "\(plan.leftovers)")
+        }
+    }
+
     @Test("one that is masked is in the way before anything is done")
     func masked() throws {
         var host = Self.host
@@ -360,10 +380,9 @@ struct WholeFilePlannerTests {
 
 @Suite("Kernel parameters in files")
 struct SysctlFilesTests {
-    private func last(_ files: (String, String)..., without: String? = nil) -> String? {
+    private func last(_ files: (String, String)...) -> String? {
         let contents = files.map { (path: $0.0, contents: FileContents(text: $0.1, mode: 0o644)) }
-        return SysctlFiles.last(Endpoint.routeLocalnet, in: contents, without: without)
-            .map { "\($0.path):\($0.line) \($0.value)" }
+        return SysctlFiles.last(Endpoint.routeLocalnet, in: contents).map { "\($0.path):\($0.line) \($0.value)" }
     }
 
     @Test("the last line of the last file counts, in every spelling of sysctl.d(5)")
@@ -374,7 +393,23 @@ struct SysctlFilesTests {
         #expect(last(("/a", "# \(key) = 1\n; \(key)=1\nnet.ipv4.conf.default.route_localnet=1\n")) == nil)
         #expect(last(("/a", "\(key)=1"), ("/b", "x = 1\n\(key) = 0\n")) == "/b:2 0")
         #expect(last(("/a", "\(slashed)=1\n\(key)=0\n-\(slashed) = 1\n"), ("/b", "x=1\n")) == "/a:3 1")
-        #expect(last(("/a", " \(key) = 1\r\n"), ("/b", "\(key)=0\n"), without: "/b") == "/a:1 1")
+        #expect(last(("/a", " \(key) = 1\r\n")) == "/a:1 1")
+    }
+
+    @Test("the value without us is that of the last line which the kernel takes, and no link to our file counts")
+    func valueWithoutUs() {
+        let key = Endpoint.routeLocalnet
+        func value(_ files: (String, String)...) -> String? {
+            var facts = PersistenceFacts()
+            facts.files = [(HostPath.sysctl, .sysctl)]
+            facts.sysctlFiles = files.map { ($0.0, FileContents(text: $0.1, mode: 0o644)) }
+            return facts.routeLocalnetWithoutUs
+        }
+        #expect(value() == "0")
+        #expect(value(("/a", "\(key) = 1\n"), (HostPath.sysctl, SysctlFiles.text)) == "1")
+        #expect(value(("/a", "\(key) = no\n")) == "0")
+        #expect(value(("/a", "\(key) = 1\n"), ("/b", "\(key) =\n\(key) = 1 0\n")) == "1")
+        #expect(value(("/95-link.conf", SysctlFiles.text)) == "0")
     }
 
     @Test("a later file that sets it back is named with its line; an earlier one is not")

@@ -108,14 +108,15 @@ package struct PersistencePlan: Sendable {
     private mutating func build(_ desired: DesiredFiles, _ facts: PersistenceFacts, keepsMechanism: Bool = false) {
         record.folders = facts.record.folders
         record.services = facts.record.services
-        // The parameter first: it must not be set at boot by a file whose guard is not.
-        if desired.sysctl == nil, !keepsMechanism { takeBack([HostPath.sysctl], facts) }
+        // The parameter first: it must not be set at boot by a file whose guard is not. A masked unit brings no guard.
+        let keepsParameter = keepsMechanism && !facts.masked.contains(HostPath.unit)
+        if desired.sysctl == nil, !keepsParameter { takeBack([HostPath.sysctl], facts) }
         for file in [desired.settings].compactMap(\.self) + desired.mechanism { add(file, facts) }
         enable(desired.services, facts)
         let wanted = Set(desired.all.map(\.path))
         // The sysctl file was taken back above, unless it is kept.
         let others = facts.record.files.filter {
-            !wanted.contains($0.path) && (keepsMechanism || $0.path != HostPath.sysctl)
+            !wanted.contains($0.path) && (keepsParameter || $0.path != HostPath.sysctl)
         }
         if keepsMechanism {
             record.files += others

@@ -283,6 +283,25 @@ struct WholeFilePlannerTests {
         #expect(plan.leftovers == ["\(Self.path) is back without our lines, which somebody had added to"])
     }
 
+    @Test("does not stay where somebody masked the unit of a package since: nothing would bring the guard at boot")
+    func maskedSince() throws {
+        var host = Self.host
+        host.isUnitPackaged = true
+        var disk = MemoryDisk()
+        try disk.apply(Self.wish, host)
+        #expect(disk.text(Self.path) != nil)
+        host.masked = [HostPath.unit]
+        try disk.apply(Self.wish, host)
+        #expect(disk.text(Self.path) == nil)
+        #expect(try disk.plan(Self.wish, host).isFulfilled)
+        // Systemd that does not run now may run at the next boot.
+        host.masked = []
+        try disk.apply(Self.wish, host)
+        host.hasSystemd = false
+        try disk.apply(Self.wish, host)
+        #expect(disk.text(Self.path) != nil)
+    }
+
     @Test("contents that were set aside come back, or are named, where somebody edited or deleted ours")
     func setAsideAndEdited() throws {
         let backup = HostPath.backup(of: Self.path)

@@ -14,8 +14,8 @@ package enum Sanitizer {
 
     package static var isOn: Bool { current != nil }
 
-    /// A limit on time or memory: a higher one where every access to memory is looked at.
-    package static func limit<Number: Numeric>(_ usual: Number) -> Number { isOn ? 10 * usual : usual }
+    /// A limit on time or memory: a higher one where every access to memory is looked at, beside other tests.
+    package static func limit<Number: Numeric>(_ usual: Number) -> Number { isOn ? 20 * usual : usual }
 
     /// How many cases are tried, or how large a large file is: each takes ten times as long.
     package static func fewer(_ usual: Int) -> Int { isOn ? max(usual / 10, 1) : usual }

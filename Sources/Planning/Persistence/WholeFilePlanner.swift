@@ -39,14 +39,12 @@ struct WholeFilePlanner {
         if case .whole(let digests)? = recorded?.treatment { digests } else { [] }
     }
 
-    /// The parameter must not be raised at boot after its guard is gone, whatever else somebody wrote into the file.
-    private func takeLinesOut(of path: String, _ current: FileContents) -> FilePlan {
-        let rest = SysctlFiles.withoutOurs(current.bytes)
-        let why = "what apply wrote is taken out"
-        let after = FileContents(bytes: rest, mode: current.mode)
+    /// Leaves of an edited file what is not ours.
+    private func leave(_ rest: [UInt8], of path: String, _ current: FileContents) -> FilePlan {
         if rest == current.bytes { return FilePlan(notes: [changed(path)]) }
+        let after = FileContents(bytes: rest, mode: current.mode)
         return FilePlan(
-            changes: [FileChange(path: path, before: current, after: after, why: why)],
+            changes: [FileChange(path: path, before: current, after: after, why: "what apply wrote is taken out")],
             notes: [changed(path, " without our lines")])
     }
 
@@ -66,12 +64,9 @@ struct WholeFilePlanner {
                 notes: ["\(recorded.path) was taken away by somebody; what it held before apply stays in \(backup)"])
         }
         let isOurs = Self.digests(recorded).contains(Record.digest(current.bytes)) || earlier == current.bytes
-        // Nothing of somebody else's is in it.
-        let holdsOnlyOurs = recorded.path == HostPath.sysctl && SysctlFiles.withoutOurs(current.bytes).isEmpty
-        guard isOurs || holdsOnlyOurs else {
-            if recorded.path == HostPath.sysctl { return takeLinesOut(of: recorded.path, current) }
-            return FilePlan(notes: [changed(recorded.path)])
-        }
+        // The parameter must not be raised at boot after its guard is gone, whatever else somebody wrote into the file.
+        let rest = recorded.path == HostPath.sysctl ? SysctlFiles.withoutOurs(current.bytes) : nil
+        guard isOurs || rest == [] else { return leave(rest ?? current.bytes, of: recorded.path, current) }
         guard let earlier else { return FilePlan(changes: facts.removal(of: recorded.path, why: "apply made it")) }
         let after = Self.restorable(earlier, recorded.path)
         let change = FileChange(

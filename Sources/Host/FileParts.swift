@@ -42,10 +42,7 @@ extension FileTree {
 
     private func openPart(_ path: String) throws(Failure) -> CInt? {
         guard let location = try locate(path) else { return nil }
-        let file = SystemCall.open(location.name, in: location.folder, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-        if file >= 0 { return file }
-        if errno == ENOENT || errno == ENOTDIR { return nil }
-        throw .system("cannot read", source: location.path, errno: errno, advice: errno == EACCES ? "run as root" : nil)
+        return try Self.open(location.name, in: location.folder, location.path)
     }
 
     private func bytes(_ file: CInt, most: Int, _ path: String) throws(Failure) -> [UInt8] {

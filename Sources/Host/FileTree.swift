@@ -139,12 +139,7 @@ extension FileTree {
         _ name: String, in folder: CInt, _ path: String, limit: Int, _ flags: CInt = 0,
         after wait: (CInt) -> Void = { _ in }
     ) throws(Failure) -> FileContents? {
-        // Not to hang on a pipe that somebody put there.
-        let file = SystemCall.open(name, in: folder, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags)
-        if file < 0 {
-            if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw .system("cannot read", source: path, errno: errno, advice: errno == EACCES ? "run as root" : nil)
-        }
+        guard let file = try open(name, in: folder, path, flags) else { return nil }
         defer { close(file) }
         wait(file)
         guard let status = SystemCall.status(of: file) else {
@@ -154,6 +149,26 @@ extension FileTree {
             throw Failure(.trouble, "cannot read: it is no regular file", source: path)
         }
         return FileContents(bytes: try Self.bytes(of: file, path, limit), mode: status.st_mode & 0o7777)
+    }
+
+    /// Opens a file in an open folder to read it; nil when there is none. The corresponding C functions are `fstatat` and
+    /// `openat`.
+    ///
+    /// - Parameters:
+    ///   - path: what it is called in messages.
+    ///   - flags: how it is opened besides.
+    static func open(_ name: String, in folder: CInt, _ path: String, _ flags: CInt = 0) throws(Failure) -> CInt? {
+        // An image may have a device of any name, and to open one is enough to start a watchdog or to wind a tape back.
+        if let status = SystemCall.status(of: name, in: folder, 0),
+            [S_IFCHR, S_IFBLK].contains(status.st_mode & S_IFMT)
+        {
+            throw Failure(.trouble, "cannot read: it is no regular file", source: path)
+        }
+        // Not to hang on a pipe that somebody put there.
+        let file = SystemCall.open(name, in: folder, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags)
+        if file >= 0 { return file }
+        if errno == ENOENT || errno == ENOTDIR { return nil }
+        throw .system("cannot read", source: path, errno: errno, advice: errno == EACCES ? "run as root" : nil)
     }
 
     /// A file; nil when there is none, or something else of that name, such as `/dev/null`.

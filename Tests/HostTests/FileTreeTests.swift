@@ -194,6 +194,18 @@ struct FileTreeTests {
         #expect(try files.readIfRegular("/etc/device") == nil)
     }
 
+    @Test("a device is not even opened", .enabled(if: getuid() == 0, "making devices needs root"))
+    func deviceUntouched() throws {
+        // No driver has 0, 0: to open it is an error of its own, ENXIO.
+        try #require(unsafe mknod(root.path + "/etc/device", S_IFCHR | 0o600, 0) == 0)
+        let failures = try [
+            #require(throws: Failure.self) { try files.read("/etc/device") },
+            #require(throws: Failure.self) { try files.head("/etc/device", most: 1) },
+            #require(throws: Failure.self) { try files.tail("/etc/device", most: 1) },
+        ]
+        #expect(failures.map(\.errno) == [0, 0, 0])
+    }
+
     @Test("the names in a folder are sorted by their bytes, hidden ones too, without . and ..")
     func list() throws {
         for name in ["b", "a10", "a2", "B", ".hidden", "ä", "-", "a", "10", "9"] {

@@ -139,8 +139,10 @@ package struct Capture: Sendable {
         in chain: String, of table: TableName, _ backend: BackendKind, size: Int, _ read: () -> [ForeignRule]
     ) {
         let family: ForeignChain.Family = table.family == .ipv4 ? .ip : .ip6
-        if backend == .nftables { return stockChains.append(to: chain, table.table, family, size: size, read) }
-        legacyChains.append(to: chain, table.table, family, size: size, read)
+        if backend == .nftables {
+            return stockChains.append(to: chain, table.table, family, size: size) { _ in read() }
+        }
+        legacyChains.append(to: chain, table.table, family, size: size) { _ in read() }
     }
 }
 

@@ -51,7 +51,8 @@ struct ForeignChains {
     ///   - size: its length in the captured text.
     ///   - read: reads it, where there is room; several where it has alternatives.
     mutating func append(
-        to name: String, _ table: String, _ family: ForeignChain.Family, size: Int, _ read: () -> [ForeignRule]
+        to name: String, _ table: String, _ family: ForeignChain.Family, size: Int,
+        _ read: (ForeignChain) -> [ForeignRule]
     ) {
         guard let place = places[Key(family: family, table: table, name: name)], !isCut.contains(place) else { return }
         if room <= 0 {
@@ -60,7 +61,7 @@ struct ForeignChains {
                 ForeignRule([.unknown("too many rules")], .unknown("too many rules"), text: "further rules"))
             return
         }
-        let rules = read()
+        let rules = read(chains[place])
         room -= min(size, Self.longestRule)
         // What is beyond the first was not in the text.
         room -= rules.reduce((rules.count - 1) * Self.costOfRule) { $0 + $1.conditions.count * Self.costOfCondition }

@@ -112,6 +112,7 @@ extension IptablesRule {
         case "REJECT": return .reject
         case "RETURN": return .returns
         case "DNAT": return .rewriteDestination(target.value(of: "--to-destination") ?? "somewhere")
+        case "NETMAP": return .rewriteDestination(target.value(of: "--to") ?? "somewhere")
         case "REDIRECT": return .rewriteDestination(target.value(of: "--to-ports").map { ":" + $0 } ?? "")
         // Both end the chain, and the packet goes on.
         case "SNAT", "MASQUERADE": return .accept

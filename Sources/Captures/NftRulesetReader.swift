@@ -217,8 +217,9 @@ struct NftRulesetReader {
 
     private mutating func takeForeignRule(_ head: Head, _ table: String, _ family: ForeignChain.Family) {
         let match = NftForeignMatch(sets: sets.named(in: table, family), family: family.addressFamily)
-        foreign.append(to: head["chain"], table, family, size: head.list?.size ?? 0) {
-            NftForeignRule.read(
+        foreign.append(to: head["chain"], table, family, size: head.list?.size ?? 0) { chain in
+            if chain.isOfFrames { return [.unfollowed("handle \(head.handle)")] }
+            return NftForeignRule.read(
                 Self.readable(head, upTo: ForeignChains.longestRule), handle: head.handle,
                 comment: head.texts["comment"], match)
         }
@@ -246,12 +247,16 @@ struct NftRulesetReader {
     }
 
     private static func foreignChain(_ head: Head, _ family: ForeignChain.Family) -> ForeignChain? {
+        let drops = head["policy"] == "drop"
+        if let hook = head.texts["hook"], family == .bridge || family == .netdev || hook == "ingress" {
+            return .ofFrames(family, table: head["table"], name: head["name"], type: head["type"], dropsByPolicy: drops)
+        }
         var chain = ForeignChain(.nftables, family, table: head["table"], name: head["name"])
         if let name = head.texts["hook"] {
-            // Others, such as ingress, are not on a way that is looked at.
+            // Others are not on a way that is looked at.
             guard let hook = Hook(rawValue: name) else { return nil }
             chain.base = BaseChain(chain.name, type: head["type"], hook: hook, priority: head.priority)
-            chain.dropsByPolicy = head["policy"] == "drop"
+            chain.dropsByPolicy = drops
         }
         return chain
     }

@@ -5,6 +5,8 @@ package struct ForeignChain: Hashable, Sendable {
         case inet
         case ip
         case ip6
+        case bridge
+        case netdev
     }
 
     package let backend: BackendKind
@@ -17,6 +19,8 @@ package struct ForeignChain: Hashable, Sendable {
     /// Whether a packet that no rule decided on is dropped.
     package var dropsByPolicy = false
     package var rules: [ForeignRule] = []
+    /// Whether it hangs on a hook for frames, and its rules are not followed.
+    package private(set) var isOfFrames = false
 
     package init(
         _ backend: BackendKind, _ family: Family, table: String, name: String, base: BaseChain? = nil
@@ -38,13 +42,27 @@ package struct ForeignChain: Hashable, Sendable {
 }
 
 extension ForeignChain.Family {
-    /// The family of the packets that it sees; nil for both.
+    /// The family of the packets that it sees; nil where it is not one of them alone.
     package var addressFamily: AddressFamily? {
         switch self {
-        case .inet: nil
+        case .inet, .bridge, .netdev: nil
         case .ip: .ipv4
         case .ip6: .ipv6
         }
+    }
+}
+
+extension ForeignChain {
+    /// A chain on a hook for frames, of a bridge or of an interface: ahead of every hook for packets. What it does there
+    /// is not followed, as none of what is known of a packet later is known of a frame: its rules are `unfollowed`.
+    package static func ofFrames(
+        _ family: Family, table: String, name: String, type: String, dropsByPolicy: Bool
+    ) -> ForeignChain {
+        let base = BaseChain(name, type: type, hook: .prerouting, priority: .min)
+        var chain = ForeignChain(.nftables, family, table: table, name: name, base: base)
+        chain.isOfFrames = true
+        if dropsByPolicy { chain.rules.append(.unfollowed("policy")) }
+        return chain
     }
 }
 
@@ -121,6 +139,11 @@ package enum ConnectionStateName: String, Sendable, CaseIterable {
 }
 
 extension ForeignRule {
+    /// A rule for frames, of which only is told where it stands.
+    package static func unfollowed(_ text: String) -> ForeignRule {
+        ForeignRule([], .unknown("not read, as it sees frames"), text: text)
+    }
+
     /// The lists of conditions of which any holds, joined with more such lists. Beyond what is worth looking at, one list
     /// that says so.
     package static func product(_ left: [[Condition]], _ right: [[Condition]]) -> [[Condition]] {

@@ -118,7 +118,7 @@ package struct XtablesExtension: Sendable {
         case "REJECT": .reject
         case "RETURN": .returns
         case "MARK", "CONNMARK", "CONNSECMARK": .setMark
-        case "DNAT", "REDIRECT": .rewriteDestination(rewritten)
+        case "DNAT", "REDIRECT", "NETMAP": .rewriteDestination(rewritten)
         case "LOG", "NFLOG", "ULOG", "AUDIT", "TRACE", "CHECKSUM", "CLASSIFY", "DSCP", "TOS", "ECN", "TTL", "HL",
             "TCPMSS",
             "TEE", "SET", "SECMARK", "IDLETIMER", "LED", "RATEEST":
@@ -127,7 +127,7 @@ package struct XtablesExtension: Sendable {
         }
     }
 
-    /// Where a DNAT or REDIRECT sends to: `127.0.0.1:51679`, `:51679`. Revision 0 is
+    /// Where a DNAT, REDIRECT or NETMAP sends to: `127.0.0.1:51679`, `:51679`. Revision 0 is
     /// `struct nf_nat_ipv4_multi_range_compat`, later ones `struct nf_nat_range` and `_range2` (`linux/netfilter/nf_nat.h`);
     /// flag 1 is an address, 2 a port.
     private var rewritten: String {

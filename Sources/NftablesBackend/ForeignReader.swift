@@ -42,12 +42,15 @@ struct ForeignReader {
     private static let families: [UInt16: ForeignChain.Family] = [1: .inet, 2: .ip, 10: .ip6]
     /// `NF_INET_PRE_ROUTING`, `NF_INET_LOCAL_IN`, `NF_INET_FORWARD`.
     private static let hooks: [UInt32: Hook] = [0: .prerouting, 1: .input, 2: .forward]
+    /// The families that see frames, on whatever hook: `NFPROTO_NETDEV`, `NFPROTO_BRIDGE`.
+    private static let frameFamilies: [UInt16: ForeignChain.Family] = [5: .netdev, 7: .bridge]
+    /// `NF_INET_INGRESS`: the hook for frames in a table of both families.
+    private static let ingress: UInt32 = 5
 
     func read(_ reader: borrowing TableReader) throws(Failure) -> [ForeignChain] {
         let generation = try reader.generation()
-        let observed = try reader.chains().filter {
-            Self.families[$0.tableFamily] != nil && $0.table != TableLayout.name
-        }
+        let all = try reader.chains()
+        let observed = all.filter { Self.families[$0.tableFamily] != nil && $0.table != TableLayout.name }
         let dormant = try reader.dormantTables()
         var tables: [ForeignTableName] = []
         for chain in observed {
@@ -59,6 +62,11 @@ struct ForeignReader {
         for table in tables {
             let own = observed.filter { $0.tableFamily == table.family && $0.table == table.name }
             chains += try read(table, chains: own, reader)
+        }
+        for chain in all {
+            let table = ForeignTableName(family: chain.tableFamily, name: chain.table)
+            guard let family = Self.familyOfFrames(chain), !dormant.contains(table) else { continue }
+            chains.append(try readOfFrames(chain, family, of: table, reader))
         }
         if try reader.generation() != generation {
             throw Failure(.concurrentChange, "the rules of nf_tables changed while they were read")
@@ -82,6 +90,25 @@ struct ForeignReader {
             }
             return chain
         }
+    }
+
+    private static func familyOfFrames(_ chain: ObservedChain) -> ForeignChain.Family? {
+        guard let base = chain.base else { return nil }
+        if let family = frameFamilies[chain.tableFamily] { return family }
+        return families[chain.tableFamily] == .inet && base.hook == ingress ? .inet : nil
+    }
+
+    /// A chain for frames, with the first of its rules, which says enough.
+    private func readOfFrames(
+        _ observed: ObservedChain, _ family: ForeignChain.Family, of table: ForeignTableName,
+        _ reader: borrowing TableReader
+    ) throws(Failure) -> ForeignChain {
+        var chain = ForeignChain.ofFrames(
+            family, table: table.name, name: observed.name, type: observed.base?.type ?? "",
+            dropsByPolicy: observed.dropsByPolicy)
+        let first = try reader.rows(of: table, atMost: Self.maximumRules).first { $0.chain == observed.name }
+        if let first { chain.rules.append(.unfollowed("handle \(first.handle)")) }
+        return chain
     }
 
     private func makeChain(_ observed: ObservedChain, _ table: ForeignTableName) -> ForeignChain {

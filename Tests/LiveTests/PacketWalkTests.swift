@@ -66,7 +66,10 @@ extension Live {
             let walk = PacketWalk(chains)
             var early = packet
             early.outInterface = nil
-            let stages = walk.stages(of: early, at: .prerouting) + walk.stages(of: packet, at: way)
+            let preceding = walk.stages(of: &early, at: .prerouting)
+            var late = packet
+            late.mayBeMarked = early.mayBeMarked
+            let stages = preceding + walk.stages(of: &late, at: way)
             let ends = PacketWalk.ends(of: stages)
             return ends.isEmpty ? [.passes] : Set(ends.map(\.kind))
         }
@@ -121,9 +124,9 @@ extension Live {
                 let outcome = try lab.container.reach(Laboratory.credentials, port: 80)
                 #expect(outcome == .answered(answer), "\(first), \(second)")
                 let docker = InterfacePattern(name: "docker0", isWildcard: false)
-                let packet = Packet(to: IPPrefix(169, 254, 170, 2), isLocal: false, port: 80, from: docker)
+                var packet = Packet(to: IPPrefix(169, 254, 170, 2), isLocal: false, port: 80, from: docker)
                 let walk = PacketWalk(try Self.read(lab))
-                let ends = PacketWalk.ends(of: walk.stages(of: packet, at: .prerouting) { $0.type == "nat" })
+                let ends = PacketWalk.ends(of: walk.stages(of: &packet, at: .prerouting) { $0.type == "nat" })
                 #expect(ends.count == 1)
                 let target = answer == "imds" ? "\(Laboratory.metadata):80" : "\(Laboratory.hostAddress):51678"
                 #expect(ends.first?.kind == .rewritten(target))

@@ -14,12 +14,7 @@ enum ForeignRuleChecks {
             ]
         }
         let walk = walk(context)
-        let findings = credentialInterfaces(context).flatMap { interface in
-            prerouting(
-                walk,
-                Packet(
-                    to: Endpoint.credentials, isLocal: false, port: Endpoint.credentialsPort, from: interface))
-        }
+        let findings = credentialInterfaces(context).flatMap { prerouting(walk, request(from: $0)) }
         return checks(.natOrder, title, findings, seen: "requests get to the agent's rule", why: why)
     }
 
@@ -34,6 +29,7 @@ enum ForeignRuleChecks {
         let findings = credentialInterfaces(context).flatMap { interface in
             var packet = Packet(to: Endpoint.agent, isLocal: true, port: Endpoint.agentPort, from: interface)
             packet.states = [.new, .dnat]
+            packet.mayBeMarked = untilTranslated(walk, request(from: interface)).packet.mayBeMarked
             return delivery(walk, packet)
         }
         let isOwnMissing = context.plan.backend == .iptables && lacks(.filterInput, in: context)
@@ -87,6 +83,10 @@ enum ForeignRuleChecks {
         }
     }
 
+    private static func request(from interface: InterfacePattern) -> Packet {
+        Packet(to: Endpoint.credentials, isLocal: false, port: Endpoint.credentialsPort, from: interface)
+    }
+
     /// Where credential requests come in by.
     private static func credentialInterfaces(_ context: CheckContext) -> [InterfacePattern] {
         let agents = InterfacePattern(name: "ecs-bridge", isWildcard: false)
@@ -128,18 +128,24 @@ extension ForeignRuleChecks {
 
     private static let agent = "\(Endpoint.agent.address):\(Endpoint.agentPort)"
 
-    /// What may become of a packet up to where its destination is settled, and the nat chains that settle it.
+    /// What may become of a packet up to where its destination is settled, the nat chains that settle it, and the
+    /// packet behind them.
     private static func untilTranslated(
         _ walk: PacketWalk, _ packet: Packet
-    ) -> (ends: [PacketWalk.End], translating: [PacketWalk.Stage]) {
-        let early = walk.stages(of: packet, at: .prerouting) { $0.type != "nat" && $0.priority <= nat }
-        let translating = walk.stages(of: packet, at: .prerouting) { $0.type == "nat" }
-        return (PacketWalk.ends(of: early + translating), translating)
+    ) -> (ends: [PacketWalk.End], translating: [PacketWalk.Stage], packet: Packet) {
+        var packet = packet
+        let early = walk.stages(of: &packet, at: .prerouting) { $0.type != "nat" && $0.priority <= nat }
+        let translating = walk.stages(of: &packet, at: .prerouting) { $0.type == "nat" }
+        return (PacketWalk.ends(of: early + translating), translating, packet)
+    }
+
+    private static func untilRouted(_ walk: PacketWalk, _ packet: inout Packet) -> [PacketWalk.Stage] {
+        walk.stages(of: &packet, at: .prerouting) { $0.type != "nat" && $0.priority > nat }
     }
 
     /// What keeps a request from being sent to the agent.
     private static func prerouting(_ walk: PacketWalk, _ packet: Packet) -> [Finding] {
-        let (ends, translating) = untilTranslated(walk, packet)
+        let (ends, translating, _) = untilTranslated(walk, packet)
         let wrong = ends.filter { $0.kind != .rewritten(agent) }
         let isCertain = wrong.count == ends.count
         return wrong.compactMap { end in
@@ -176,13 +182,17 @@ extension ForeignRuleChecks {
     }
 
     private static func doubtful(_ end: PacketWalk.End, _ problem: String) -> String {
-        end.doubt.map { "\(problem), if \($0.description)" } ?? problem
+        guard let doubt = end.doubt else { return problem }
+        // That what it does is not known was said.
+        if doubt.condition == nil, doubt.rule == end.rule { return problem + doubt.whoTells }
+        return "\(problem), if \(doubt.description)"
     }
 
     /// What keeps a request that was sent to the agent from it: every chain, as each needs a line of its own.
     private static func delivery(_ walk: PacketWalk, _ packet: Packet) -> [Finding] {
-        let late = walk.stages(of: packet, at: .prerouting) { $0.type != "nat" && $0.priority > nat }
-        let input = walk.stages(of: packet, at: .input) { $0.type != "nat" }
+        var packet = packet
+        let late = untilRouted(walk, &packet)
+        let input = walk.stages(of: &packet, at: .input)
         return (late + input).flatMap { stage in
             let wrong = stage.ends.filter { $0.kind != .passes }
             let isCertain = wrong.count == stage.ends.count && wrong.allSatisfy { $0.kind == .dropped }
@@ -250,12 +260,12 @@ extension ForeignRuleChecks {
         var harmless: [String] = []
         for interface in coveredInterfaces(context) {
             var packet = Packet(to: address, isLocal: false, port: 80, from: interface)
-            findings += diverted(walk, packet)
+            findings += diverted(walk, &packet)
             packet.outInterface = .uplink
-            let stages = walk.stages(of: packet, at: .forward) { $0.type != "nat" }
-            findings += leaks(stages, mend: mend(context), isOurs: \.isOurs)
+            var same = packet
+            findings += leaks(walk.stages(of: &packet, at: .forward), mend: mend(context), isOurs: \.isOurs)
             // An operator's own rule, as Amazon documents it, that others precede.
-            let alone = withoutOurs.stages(of: packet, at: .forward) { $0.type != "nat" }
+            let alone = withoutOurs.stages(of: &same, at: .forward)
             if withoutOurs.drops(address) { harmless += leaks(alone, mend: .apply) { _ in false }.map(\.problem) }
         }
         let seen = harmless.first.map { "\($0), but our rule drops before that" } ?? "a rule drops them first"
@@ -263,11 +273,17 @@ extension ForeignRuleChecks {
     }
 
     /// Who sends a packet elsewhere, so that no rule that drops it by its destination sees it.
-    private static func diverted(_ walk: PacketWalk, _ packet: Packet) -> [Finding] {
-        let ends = untilTranslated(walk, packet).ends
-        let wrong = ends.filter { if case .rewritten = $0.kind { true } else { false } }
-        return wrong.map { end in
-            finding(end, wrong.count == ends.count, "sends packets elsewhere, past every rule that drops them")
+    private static func diverted(_ walk: PacketWalk, _ packet: inout Packet) -> [Finding] {
+        let translated = untilTranslated(walk, packet)
+        packet = translated.packet
+        let ends = translated.ends + untilRouted(walk, &packet).flatMap(\.ends).filter { $0.kind == .unknown }
+        let isCertain = ends.allSatisfy { if case .rewritten = $0.kind { true } else { false } }
+        return ends.compactMap { end in
+            switch end.kind {
+            case .rewritten: finding(end, isCertain, "sends packets elsewhere, past every rule that drops them")
+            case .unknown: finding(end, false, "does something with packets that is not known")
+            case .passes, .dropped: nil
+            }
         }
     }
 

@@ -14,6 +14,8 @@ package struct Packet: Hashable, Sendable {
     /// nil at hooks before the way out is settled. Where only known not to be a bridge of containers, `uplink`.
     package var outInterface: OutInterface?
     package var states: Set<ConnectionStateName> = [.new]
+    /// Whether a rule on its way may have set its mark, which is 0 at first.
+    package var mayBeMarked = false
 
     package enum OutInterface: Hashable, Sendable {
         case named(String)
@@ -48,9 +50,7 @@ package enum Truth: Sendable {
 
 /// Conditions held against a packet in one chain.
 struct PacketMatcher {
-    let packet: Packet
-    /// Whether something may have changed the packet's mark, which is 0 at first.
-    var isMarkUnknown = false
+    var packet: Packet
     /// What the connection's states are in this chain; nil for not known.
     let states: Set<ConnectionStateName>?
 
@@ -96,7 +96,7 @@ struct PacketMatcher {
             state(asked, negated: negated)
         case .destinationIsLocal(let negated): Truth(packet.isLocal).negated(negated)
         case .mark(let value, let mask, let negated):
-            isMarkUnknown && mask != 0 ? .unknown : Truth(value == 0).negated(negated)
+            packet.mayBeMarked && mask != 0 ? .unknown : Truth(value == 0).negated(negated)
         case .tcpFlags(let value, let mask, let negated): Truth(Self.syn & mask == value).negated(negated)
         case .unknown: .unknown
         }

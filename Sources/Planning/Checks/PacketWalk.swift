@@ -70,17 +70,17 @@ package struct PacketWalk: Sendable {
 
     /// The base chains that a packet comes through at a hook, in order, each as if the earlier ones had let it pass.
     ///
-    /// - Parameter isAsked: which of them to walk through.
-    package func stages(of packet: Packet, at hook: Hook, where isAsked: (BaseChain) -> Bool = { _ in true }) -> [Stage]
-    {
-        var isMarkUnknown = false
+    /// - Parameters:
+    ///   - packet: bears afterwards the mark that it may have got there.
+    ///   - isAsked: which of them to walk through.
+    package func stages(
+        of packet: inout Packet, at hook: Hook, where isAsked: (BaseChain) -> Bool = { _ in true }
+    ) -> [Stage] {
         var stages: [Stage] = []
         for (chain, base) in bases where base.hook == hook && chain.sees(packet.destination.family) && isAsked(base) {
-            var matcher = PacketMatcher(packet, in: base)
-            matcher.isMarkUnknown = isMarkUnknown
             var run = Run(walk: self)
-            let passage = run.pass(chain, matcher, depth: 0)
-            isMarkUnknown = passage.isMarkUnknown
+            let passage = run.pass(chain, PacketMatcher(packet, in: base), depth: 0)
+            packet.mayBeMarked = passage.mayBeMarked
             stages.append(Stage(base: chain, ends: passage.ends(ofBase: chain)))
         }
         return stages
@@ -112,7 +112,7 @@ package struct PacketWalk: Sendable {
         var returns: Possibility = (false, nil)
         /// On to the next rule.
         var goesOn: Possibility = (false, nil)
-        var isMarkUnknown: Bool
+        var mayBeMarked: Bool
 
         /// Whether some packets do not get beyond it.
         var isDecisive: Bool { !ends.isEmpty || returns.isPossible }
@@ -123,12 +123,12 @@ package struct PacketWalk: Sendable {
         var ends: [End] = []
         /// Whether the packet may come out at the chain's end or by a return.
         var returns: Possibility = (false, nil)
-        var isMarkUnknown: Bool
+        var mayBeMarked: Bool
 
         mutating func take(_ step: Step) {
             for end in step.ends { add(end) }
             if step.returns.isPossible { mayReturn(step.returns.doubt) }
-            if step.isMarkUnknown { isMarkUnknown = true }
+            if step.mayBeMarked { mayBeMarked = true }
         }
 
         /// Takes note of an end; of each kind the first tells enough, and a certain one more.
@@ -168,7 +168,7 @@ package struct PacketWalk: Sendable {
 
         mutating func pass(_ chain: ForeignChain, _ start: PacketMatcher, depth: Int) -> Passage {
             var matcher = start
-            var passage = Passage(isMarkUnknown: matcher.isMarkUnknown)
+            var passage = Passage(mayBeMarked: matcher.packet.mayBeMarked)
             /// On what it depends whether the packet gets to the rule that is looked at.
             var doubt: Doubt?
             for rule in chain.rules {
@@ -177,7 +177,7 @@ package struct PacketWalk: Sendable {
                 let own = truth == .unknown ? Doubt(chain: chain, rule: rule, condition: condition) : nil
                 let step = step(of: rule, in: chain, doubt: doubt ?? own, matcher, depth)
                 passage.take(step)
-                if step.isMarkUnknown { matcher.isMarkUnknown = true }
+                if step.mayBeMarked { matcher.packet.mayBeMarked = true }
                 if step.goesOn.isPossible {
                     if step.isDecisive { doubt = doubt ?? own ?? step.goesOn.doubt }
                 } else if let own {
@@ -194,13 +194,13 @@ package struct PacketWalk: Sendable {
         private mutating func step(
             of rule: ForeignRule, in chain: ForeignChain, doubt: Doubt?, _ matcher: PacketMatcher, _ depth: Int
         ) -> Step {
-            var step = Step(isMarkUnknown: matcher.isMarkUnknown)
+            var step = Step(mayBeMarked: matcher.packet.mayBeMarked)
             let end = { (kind: End.Kind) in [End(kind: kind, chain: chain, rule: rule, doubt: doubt)] }
             switch rule.verdict {
             case .none: step.goesOn = (true, nil)
             case .setMark:
                 step.goesOn = (true, nil)
-                step.isMarkUnknown = true
+                step.mayBeMarked = true
             case .accept: step.ends = end(.passes)
             case .drop, .reject: step.ends = end(.dropped)
             case .rewriteDestination(let to): step.ends = end(.rewritten(to))
@@ -209,7 +209,7 @@ package struct PacketWalk: Sendable {
             case .jump(let name), .goTo(let name):
                 let inner = follow(name, of: rule, in: chain, matcher, depth)
                 step.ends = inner.ends.map { $0.doubted(doubt) }
-                step.isMarkUnknown = inner.isMarkUnknown
+                step.mayBeMarked = inner.mayBeMarked
                 if case .jump = rule.verdict {
                     step.goesOn = inner.returns
                 } else {
@@ -229,14 +229,14 @@ package struct PacketWalk: Sendable {
             _ name: String, of rule: ForeignRule, in chain: ForeignChain, _ matcher: PacketMatcher, _ depth: Int
         ) -> Passage {
             let key = Key(chain, name: name)
-            if let passage = known[key]?[matcher.isMarkUnknown] { return passage }
+            if let passage = known[key]?[matcher.packet.mayBeMarked] { return passage }
             guard let next = walk.chains[key], depth < Self.maximumDepth, !entered.contains(key) else {
-                return Passage(ends: [unknown(rule, in: chain, nil)], isMarkUnknown: matcher.isMarkUnknown)
+                return Passage(ends: [unknown(rule, in: chain, nil)], mayBeMarked: matcher.packet.mayBeMarked)
             }
             entered.insert(key)
             let passage = pass(next, matcher, depth: depth + 1)
             entered.remove(key)
-            known[key, default: [:]][matcher.isMarkUnknown] = passage
+            known[key, default: [:]][matcher.packet.mayBeMarked] = passage
             return passage
         }
     }
@@ -255,7 +255,7 @@ extension ForeignChain {
     /// Whether packets of a family come through it.
     func sees(_ family: AddressFamily) -> Bool {
         switch self.family {
-        case .inet: true
+        case .inet, .bridge, .netdev: true
         case .ip: family == .ipv4
         case .ip6: family == .ipv6
         }

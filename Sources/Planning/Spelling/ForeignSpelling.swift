@@ -89,9 +89,11 @@ extension PacketWalk.Doubt {
     /// What is not known.
     var description: String {
         let asked = condition.map { "'\(ForeignSpelling.words($0))' holds" } ?? "that is what it does"
-        let told = furtherCapture.map { ", which \($0) tells" } ?? ""
-        return "\(asked) in \(ForeignSpelling.describe(rule, in: chain))\(told)"
+        return "\(asked) in \(ForeignSpelling.describe(rule, in: chain))\(whoTells)"
     }
+
+    /// What to say of the tool whose capture tells it: nothing where none was left out.
+    var whoTells: String { furtherCapture.map { ", which \($0) tells" } ?? "" }
 
     /// The tool whose capture tells it; nil where none was left out.
     var furtherCapture: String? {

@@ -34,7 +34,8 @@ import Testing
     }
 
     private func ends(_ chains: [ForeignChain], _ packet: Packet = Self.packet) -> [PacketWalk.End] {
-        PacketWalk.ends(of: PacketWalk(chains).stages(of: packet, at: .forward))
+        var packet = packet
+        return PacketWalk.ends(of: PacketWalk(chains).stages(of: &packet, at: .forward))
     }
 
     private func kinds(_ chains: [ForeignChain], _ packet: Packet = Self.packet) -> Set<PacketWalk.End.Kind> {
@@ -220,7 +221,8 @@ import Testing
             let chain = Self.chain(
                 "PREROUTING", priority: priority, hook: .prerouting,
                 [Self.rule([.state([state], negated: false)], .drop)])
-            return Set(PacketWalk.ends(of: PacketWalk([chain]).stages(of: Self.packet, at: .prerouting)).map(\.kind))
+            var packet = Self.packet
+            return Set(PacketWalk.ends(of: PacketWalk([chain]).stages(of: &packet, at: .prerouting)).map(\.kind))
         }
         #expect(kinds(priority: -300, .new) == [.passes])
         #expect(kinds(priority: -300, .invalid) == [.dropped])

@@ -7,9 +7,9 @@ struct ForeignTable {
         ("raw", -300), ("mangle", -150), ("nat", -100), ("filter", 0), ("security", 50),
     ]
 
-    /// The hooks that packets from containers come through.
+    /// The hooks that packets from containers come through, and credential requests of the host.
     private static let hooks: [(chain: String, hook: Hook)] = [
-        ("PREROUTING", .prerouting), ("INPUT", .input), ("FORWARD", .forward),
+        ("PREROUTING", .prerouting), ("INPUT", .input), ("FORWARD", .forward), ("OUTPUT", .output),
     ]
 
     /// How many rules of a table are looked at. More than that take longer than anybody waits for an answer.

@@ -29,7 +29,7 @@ struct SetElement {
     var verdict: ForeignRule.Verdict?
 }
 
-/// Reads other people's chains on the ways that packets from containers take.
+/// Reads other people's chains on the ways that packets from containers, and credential requests of the host, take.
 struct ForeignReader {
     /// How many rules of a table are looked at. More than that take longer than anybody waits for an answer.
     private static let maximumRules = 50_000
@@ -40,8 +40,8 @@ struct ForeignReader {
 
     /// `NFPROTO_INET`, `NFPROTO_IPV4`, `NFPROTO_IPV6` (`linux/netfilter.h`).
     private static let families: [UInt16: ForeignChain.Family] = [1: .inet, 2: .ip, 10: .ip6]
-    /// `NF_INET_PRE_ROUTING`, `NF_INET_LOCAL_IN`, `NF_INET_FORWARD`.
-    private static let hooks: [UInt32: Hook] = [0: .prerouting, 1: .input, 2: .forward]
+    /// `NF_INET_PRE_ROUTING`, `NF_INET_LOCAL_IN`, `NF_INET_FORWARD`, `NF_INET_LOCAL_OUT`.
+    private static let hooks: [UInt32: Hook] = [0: .prerouting, 1: .input, 2: .forward, 3: .output]
     /// The families that see frames, on whatever hook: `NFPROTO_NETDEV`, `NFPROTO_BRIDGE`.
     private static let frameFamilies: [UInt16: ForeignChain.Family] = [5: .netdev, 7: .bridge]
     /// `NF_INET_INGRESS`: the hook for frames in a table of both families.

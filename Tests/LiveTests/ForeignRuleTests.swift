@@ -253,6 +253,35 @@ extension Live {
                 ], check: .natOrder, evidence: ["inet later x handle", "--mark 0x1"], outcome: "undecided",
                 doubtful: [.shadowedDrop]),
             Situation(
+                title: "the host's own requests are sent elsewhere",
+                rules: [("nft", table("nat hook output priority -150", "\(asked) dnat ip to 10.0.0.10:51678"))],
+                check: .natOrder, evidence: ["inet somebody x handle", "10.0.0.10:51678"], hasCredentials: true),
+            Situation(
+                title: "the host's own requests are sent elsewhere", backend: .iptables,
+                rules: [
+                    (
+                        legacy,
+                        stock(
+                            "nat", "-I OUTPUT 1 -p tcp -d 169.254.170.2 -j DNAT --to-destination 10.0.0.10:51678")
+                    )
+                ], check: .natOrder, evidence: ["OUTPUT rule 1", "10.0.0.10:51678"], hasCredentials: true),
+            Situation(
+                title: "the host's own requests are dropped in raw", backend: .iptables,
+                rules: [(legacy, stock("raw", "-A OUTPUT -d 169.254.170.2/32 -j DROP"))],
+                check: .natOrder, evidence: ["ip raw OUTPUT rule 1"], hasCredentials: true),
+            Situation(
+                title: "Docker's rule for the host's own requests is no matter", backend: .iptables,
+                rules: [
+                    (
+                        legacy,
+                        stock(
+                            "nat", ":DOCKER - [0:0]",
+                            "-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER",
+                            "-A DOCKER -i docker0 -j RETURN",
+                            "-A DOCKER ! -i docker0 -p tcp --dport 80 -j DNAT --to-destination 172.17.0.2:80")
+                    )
+                ], check: nil, hasCredentials: true),
+            Situation(
                 title: "a mark that is set in mangle is asked for in filter", backend: .iptables,
                 rules: [
                     (legacy, stock("mangle", "-A PREROUTING -d 169.254.170.2/32 -j MARK --set-mark 0x1")),

@@ -2,19 +2,27 @@ import Model
 
 /// Whether other people's rules leave the packets of ECS to ours: followed through all chains, as the kernel would.
 enum ForeignRuleChecks {
-    /// Who takes or ends containers' credential requests before a rule sends them to the agent.
+    /// Who takes or ends credential requests, of containers and of the host, before a rule sends them to the agent.
     static func natOrder(_ context: CheckContext) -> [Check] {
-        guard context.plan.needsRouteLocalnet, context.scope.hasRules else { return [] }
+        let places = [Place.prerouting, .output].filter { place in
+            context.plan.rules.contains { $0.rule.place == place }
+        }
+        guard !places.isEmpty, context.scope.hasRules else { return [] }
         let title = "order of nat rules"
         let why = "the first nat rule that fits decides where a request goes; it must be one that sends it to the agent"
         if context.uncaptured.contains(.ipv4) { return [.uncaptured(.natOrder, title, .ipv4, why: why)] }
-        if lacks(.prerouting, in: context) {
+        let walk = walk(context)
+        let present = places.filter { !lacks($0, in: context) }
+        let findings = present.flatMap { place in
+            place == .output
+                ? translation(walk, requestOfHost, at: .output)
+                : credentialInterfaces(context).flatMap { translation(walk, request(from: $0), at: .prerouting) }
+        }
+        if findings.isEmpty, present != places {
             return [
                 Check(.natOrder, title, .skipped, evidence: "the rule to be reached is missing or altered", why: why)
             ]
         }
-        let walk = walk(context)
-        let findings = credentialInterfaces(context).flatMap { prerouting(walk, request(from: $0)) }
         return checks(.natOrder, title, findings, seen: "requests get to the agent's rule", why: why)
     }
 
@@ -87,6 +95,12 @@ enum ForeignRuleChecks {
         Packet(to: Endpoint.credentials, isLocal: false, port: Endpoint.credentialsPort, from: interface)
     }
 
+    private static var requestOfHost: Packet {
+        var packet = Packet(to: Endpoint.credentials, isLocal: false, port: Endpoint.credentialsPort)
+        packet.outInterface = .uplink
+        return packet
+    }
+
     /// Where credential requests come in by.
     private static func credentialInterfaces(_ context: CheckContext) -> [InterfacePattern] {
         let agents = InterfacePattern(name: "ecs-bridge", isWildcard: false)
@@ -126,16 +140,18 @@ extension ForeignRuleChecks {
     /// them only: `NF_IP_PRI_NAT_DST` (`nf_nat_core.c`, `nf_nat_inet_fn`).
     private static let nat: Int32 = -100
 
-    private static let agent = "\(Endpoint.agent.address):\(Endpoint.agentPort)"
+    /// Where the agent is, for packets that come in, and for those of the host, which REDIRECT sends to its loopback
+    /// address.
+    private static let agent = ["\(Endpoint.agent.address):\(Endpoint.agentPort)", ":\(Endpoint.agentPort)"]
 
     /// What may become of a packet up to where its destination is settled, the nat chains that settle it, and the
     /// packet behind them.
     private static func untilTranslated(
-        _ walk: PacketWalk, _ packet: Packet
+        _ walk: PacketWalk, _ packet: Packet, at hook: Hook = .prerouting
     ) -> (ends: [PacketWalk.End], translating: [PacketWalk.Stage], packet: Packet) {
         var packet = packet
-        let early = walk.stages(of: &packet, at: .prerouting) { $0.type != "nat" && $0.priority <= nat }
-        let translating = walk.stages(of: &packet, at: .prerouting) { $0.type == "nat" }
+        let early = walk.stages(of: &packet, at: hook) { $0.type != "nat" && $0.priority <= nat }
+        let translating = walk.stages(of: &packet, at: hook) { $0.type == "nat" }
         return (PacketWalk.ends(of: early + translating), translating, packet)
     }
 
@@ -144,13 +160,15 @@ extension ForeignRuleChecks {
     }
 
     /// What keeps a request from being sent to the agent.
-    private static func prerouting(_ walk: PacketWalk, _ packet: Packet) -> [Finding] {
-        let (ends, translating, _) = untilTranslated(walk, packet)
-        let wrong = ends.filter { $0.kind != .rewritten(agent) }
+    private static func translation(_ walk: PacketWalk, _ packet: Packet, at hook: Hook) -> [Finding] {
+        let (ends, translating, _) = untilTranslated(walk, packet, at: hook)
+        let isRight = { (end: PacketWalk.End) in
+            (hook == .output ? agent : [agent[0]]).contains { end.kind == .rewritten($0) }
+        }
+        let wrong = ends.filter { !isRight($0) }
         let isCertain = wrong.count == ends.count
-        return wrong.compactMap { end in
+        return wrong.map { end in
             switch end.kind {
-            case .rewritten(agent): nil
             case .rewritten(let to):
                 finding(
                     end, isCertain,

@@ -8,7 +8,8 @@ package struct Packet: Hashable, Sendable {
     /// TCP.
     package let transport: UInt8 = 6
     package let destinationPort: UInt16
-    package let inInterface: InterfacePattern
+    /// nil for what the host itself sends.
+    package let inInterface: InterfacePattern?
     /// The network that it comes from; nil where only that it is not the loopback network is known.
     package var source: IPPrefix?
     /// nil at hooks before the way out is settled. Where only known not to be a bridge of containers, `uplink`.
@@ -23,7 +24,7 @@ package struct Packet: Hashable, Sendable {
         case uplink
     }
 
-    package init(to destination: IPPrefix, isLocal: Bool, port: UInt16, from inInterface: InterfacePattern) {
+    package init(to destination: IPPrefix, isLocal: Bool, port: UInt16, from inInterface: InterfacePattern? = nil) {
         self.destination = destination
         self.isLocal = isLocal
         destinationPort = port
@@ -60,7 +61,7 @@ struct PacketMatcher {
 
     init(_ packet: Packet, in base: BaseChain) {
         self.packet = packet
-        let isEarly = base.hook == .prerouting && base.priority <= Self.conntrack
+        let isEarly = (base.hook == .prerouting || base.hook == .output) && base.priority <= Self.conntrack
         states = isEarly ? (base.priority < Self.conntrack ? [.invalid] : nil) : packet.states
     }
 
@@ -85,7 +86,9 @@ struct PacketMatcher {
             // Asking for an address of a family asks for the family too.
             prefix.family == packet.destination.family
                 ? Truth(prefix.contains(packet.destination)).negated(negated) : .fails
-        case .inInterface(let pattern, let negated): packet.inInterface.truth(within: pattern).negated(negated)
+        case .inInterface(let pattern, let negated):
+            // What asks for the name of a way in that there is not does not hold, negated or not.
+            packet.inInterface.map { $0.truth(within: pattern).negated(negated) } ?? .fails
         case .outInterface(let pattern, let negated): outInterface(pattern, negated: negated)
         case .transport(let number, let negated): Truth(number == packet.transport).negated(negated)
         case .destinationPort(let range, let negated):

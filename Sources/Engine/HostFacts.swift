@@ -8,7 +8,7 @@ extension Engine {
         facts.bridges = Result { () throws(Failure) in try host.bridges }
         let networks = host.ask(
             .socket(DockerNetworks.sockets), path: DockerNetworks.path, milliseconds: Self.patience, most: 4 << 20)
-        facts.dockerNetworks = networks == .refused ? [] : networks.body.flatMap(DockerNetworks.parse)
+        facts.dockerNetworks = networks.body.flatMap(DockerNetworks.parse)
         facts.agent = try agentFacts()
         facts.credentialsUse = Result { () throws(Failure) in try credentialsUse() }
     }

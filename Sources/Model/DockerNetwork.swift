@@ -1,12 +1,19 @@
-/// A Docker network that has a bridge on the host.
+/// A Docker network that leads out of the host.
 package struct DockerNetwork: Hashable, Sendable {
+    /// What connects its containers with the outside.
+    package enum Link: Hashable, Sendable {
+        /// A bridge on the host, by its interface: `br-0123456789ab`.
+        case bridge(String)
+        /// An interface of the host itself, shared by this driver, `macvlan` or `ipvlan`: past the host's rules.
+        case sharedInterface(driver: String)
+    }
+
     /// What Docker calls it: `shop`.
     package let name: String
-    /// The bridge's interface: `br-0123456789ab`.
-    package let bridge: String
+    package let link: Link
 
-    package init(name: String, bridge: String) {
+    package init(name: String, _ link: Link) {
         self.name = name
-        self.bridge = bridge
+        self.link = link
     }
 }

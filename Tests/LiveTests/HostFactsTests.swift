@@ -169,6 +169,22 @@ extension Live {
             #expect(result.wallTime < Sanitizer.limit(1.5))
         }
 
+        @Test("without an engine to ask, a bridge of no known name is undecided", arguments: [true, false])
+        func noDocker(isStopped: Bool) throws {
+            let services = [try credentials(.credentials()), try introspection()]
+            defer { services.forEach { $0.stop() } }
+            // The socket of an engine that was stopped stays.
+            if isStopped {
+                try Service("docker", in: lab.host, onSocket: "/run/docker.sock", .silence).stop()
+                try lab.host.require(["test", "-S", "/run/docker.sock"])
+            }
+            try lab.host.require(["ip", "link", "add", "lan0", "type", "bridge"])
+            try apply()
+            let result = try verify()
+            #expect(result.status == 2, "\(result.output)")
+            #expect(result.output.contains("Docker does not tell whether it is its own: lan0"), "\(result.output)")
+        }
+
         // MARK: The audit log
 
         private func log(_ name: String, _ lines: [String]) throws {

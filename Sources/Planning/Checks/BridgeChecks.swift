@@ -37,29 +37,41 @@ package enum BridgeChecks {
 
     private static func coverage(of names: [String], _ context: CheckContext) -> [Check] {
         let networks = context.facts.dockerNetworks ?? []
-        let bridges = names.filter { name in isOfContainers(name) || networks.contains { $0.bridge == name } }
+        let bridges = names.filter { name in
+            isOfContainers(name) || networks.contains { $0.link == .bridge(name) }
+        }
         let patterns = context.settings.bridgeInterfaces
         let open = bridges.filter { bridge in !patterns.contains { $0.covers(bridge) } }
         // Docker may name a bridge as it likes, and alone knows which are its own.
         let others = names.filter { name in
             name != Endpoint.taskBridge && !bridges.contains(name) && !patterns.contains { $0.covers(name) }
         }
-        if open.isEmpty, !others.isEmpty, context.facts.dockerNetworks == nil {
+        let beyond = networks.compactMap(beyondRules)
+        if open.isEmpty, beyond.isEmpty, !others.isEmpty, context.facts.dockerNetworks == nil {
             let seen = "Docker does not tell whether it is its own: \(told(others))"
             return [Check(.bridgeCoverage, title, .undecided, evidence: seen, why: why)]
         }
-        if open.isEmpty {
+        if open.isEmpty, beyond.isEmpty {
             let seen = bridges.isEmpty ? "there is none" : told(bridges)
             return [Check(.bridgeCoverage, title, .passed, evidence: seen, why: why)]
         }
         let mend = mend(open, patterns)
-        return open.map { bridge in
-            let network = networks.first { $0.bridge == bridge }.map { " (Docker network \"\($0.name)\")" } ?? ""
+        return beyond + open.map { bridge in
+            let network = networks.first { $0.link == .bridge(bridge) }.map { " (Docker network \"\($0.name)\")" } ?? ""
             return Check(
                 .bridgeCoverage, printable(bridge), .failed,
                 evidence: "no pattern covers it\(network)",
                 why: why, mend: mend)
         }
+    }
+
+    /// A network whose packets no rule of the host sees, so that only what it is attached to can keep them from IMDS.
+    private static func beyondRules(_ network: DockerNetwork) -> Check? {
+        guard case .sharedInterface(let driver) = network.link else { return nil }
+        return Check(
+            .bridgeCoverage, "Docker network \"\(network.name)\"", .failed,
+            evidence: "its driver \(driver) sends past the host's rules, which keep none of its containers from IMDS",
+            why: why, mend: .command("take the network away, or make it one of driver bridge"))
     }
 
     /// A few by name, more by their number.

@@ -11,7 +11,7 @@ package enum DockerNetworks {
     /// The longest name that is kept, in characters.
     private static let longestName = 64
 
-    /// The networks that have a bridge; nil where the answer makes no sense.
+    /// The networks that lead out of the host; nil where the answer makes no sense.
     package static func parse(_ answer: [UInt8]) -> [DockerNetwork]? {
         var networks: [DockerNetwork] = []
         var parser = JSONParser(answer)
@@ -35,10 +35,15 @@ package enum DockerNetworks {
             default: try parser.skip()
             }
         }
-        guard driver == "bridge", let name, let identifier else { return nil }
-        // Without the option, Docker names it after the network's identifier.
-        return DockerNetwork(
-            name: String(printable: name.utf8, most: longestName),
-            bridge: bridge ?? "br-\(identifier.prefix(BridgeChecks.identifierDigits))")
+        guard let driver, let name, let identifier else { return nil }
+        let printable = String(printable: name.utf8, most: longestName)
+        switch driver {
+        case "bridge":
+            // Without the option, Docker names it after the network's identifier.
+            let bridge = bridge ?? "br-\(identifier.prefix(BridgeChecks.identifierDigits))"
+            return DockerNetwork(name: printable, .bridge(bridge))
+        case "macvlan", "ipvlan": return DockerNetwork(name: printable, .sharedInterface(driver: driver))
+        default: return nil
+        }
     }
 }

@@ -36,8 +36,8 @@ struct BridgeChecksTests {
     @Test("that none covers fail each, with Docker's name where it is known, and one command for all")
     func open() throws {
         let networks = [
-            DockerNetwork(name: "shop", bridge: "br-0123456789ab"), DockerNetwork(name: "odd", bridge: "lan0"),
-            DockerNetwork(name: "bridge", bridge: "docker0"),
+            DockerNetwork(name: "shop", .bridge("br-0123456789ab")), DockerNetwork(name: "odd", .bridge("lan0")),
+            DockerNetwork(name: "bridge", .bridge("docker0")),
         ]
         let checks = try checks(
             ["br-0123456789ab", "br-ba9876543210", "docker0", "lan0", "virbr0"], networks: networks)
@@ -50,6 +50,18 @@ struct BridgeChecksTests {
         #expect(checks.allSatisfy { $0.outcome == .failed })
         #expect(
             checks.allSatisfy { $0.mend == .applyWith(option: "bridge-interface", value: "docker+,br-+,lan0") })
+    }
+
+    @Test("that a network does not need are told too")
+    func passedBy() throws {
+        let networks = [
+            DockerNetwork(name: "bridge", .bridge("docker0")),
+            DockerNetwork(name: "lan", .sharedInterface(driver: "ipvlan")),
+        ]
+        let checks = try checks(["docker0", "br-0123456789ab"], networks: networks)
+        #expect(checks.map(\.title) == [#"Docker network "lan""#, "br-0123456789ab"])
+        #expect(checks.allSatisfy { $0.outcome == .failed })
+        #expect(checks[0].evidence.hasPrefix("its driver ipvlan sends past the host's rules"))
     }
 
     @Test("are not asked for where IMDS is allowed, or no container is behind a bridge")
@@ -82,11 +94,15 @@ struct BridgeChecksTests {
         arguments: [
             (
                 #"[{"Name":"shop","Id":"0123456789abcdef","Driver":"bridge","Options":{},"IPAM":{"Config":[{}]}}]"#,
-                [DockerNetwork(name: "shop", bridge: "br-0123456789ab")]
+                [DockerNetwork(name: "shop", .bridge("br-0123456789ab"))]
             ),
             (
                 #"[{"Options":{"com.docker.network.bridge.name":"lan0"},"Id":"1","Name":"a\u001b","Driver":"bridge"},{"Name":"host","Id":"2","Driver":"host","Options":null}]"#,
-                [DockerNetwork(name: "a?", bridge: "lan0")]
+                [DockerNetwork(name: "a?", .bridge("lan0"))]
+            ),
+            (
+                #"[{"Name":"lan","Id":"1","Driver":"macvlan","Options":{"parent":"eth0"}}]"#,
+                [DockerNetwork(name: "lan", .sharedInterface(driver: "macvlan"))]
             ),
             ("", nil), ("[", nil), ("{}", nil), ("[1]", nil), (#"[{"Name":"x"}]"#, []), ("null", nil), ("[]x", nil),
             (#"[{"Name":["x"],"Id":1,"Driver":"bridge","Options":[]}]"#, []),

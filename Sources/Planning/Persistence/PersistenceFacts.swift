@@ -108,6 +108,16 @@ package struct PersistenceFacts: Sendable {
         return facts
     }
 
+    /// Whether what was set up before still brings the rules back at boot: its service is enabled, and nobody masked it.
+    var bringsRulesBack: Bool {
+        let hasUnit = isUnitPackaged || record.file(HostPath.unit) != nil
+        if hasUnit, !masked.contains(HostPath.unit), service(HostPath.unitName).isEnabled { return true }
+        return [Mechanism.iptablesServices, .netfilterPersistent].contains { mechanism in
+            guard let files = RulesFiles.of(mechanism, on: self) else { return false }
+            return record.file(files.paths[0]) != nil && service(files.services[0]).isEnabled
+        }
+    }
+
     /// Whether a manager is running that starts and stops services.
     var runsServices: Bool { hasSystemd && !isImage }
 

@@ -108,8 +108,8 @@ package struct PersistencePlan: Sendable {
     private mutating func build(_ desired: DesiredFiles, _ facts: PersistenceFacts, keepsMechanism: Bool = false) {
         record.folders = facts.record.folders
         record.services = facts.record.services
-        // The parameter first: it must not be set at boot by a file whose guard is not. A masked unit brings no guard.
-        let keepsParameter = keepsMechanism && !facts.masked.contains(HostPath.unit)
+        // The parameter first: it must not be set at boot by a file whose guard is not.
+        let keepsParameter = keepsMechanism && facts.bringsRulesBack
         if desired.sysctl == nil, !keepsParameter { takeBack([HostPath.sysctl], facts) }
         for file in [desired.settings].compactMap(\.self) + desired.mechanism { add(file, facts) }
         enable(desired.services, facts)

@@ -27,6 +27,25 @@ struct RulesFilePlannerTests {
         return disk
     }
 
+    @Test("the parameter does not stay at boot where nothing restores them any more")
+    func restoredNoMore() throws {
+        var disk = disk(enabled: Self.units, [Self.v4: Self.stock])
+        try disk.apply(wish([.bridge]), Self.host)
+        #expect(disk.text(HostPath.sysctl) != nil)
+        // Nothing can be set up now, but what was set up before works at the next boot.
+        var host = Self.host
+        host.hasSystemd = false
+        let wish = wish([.bridge], nil)
+        try disk.apply(wish, host)
+        #expect(disk.text(HostPath.sysctl) != nil)
+        // As by systemctl mask.
+        host.installed = []
+        let plan = try disk.apply(wish, host)
+        #expect(plan.notes.contains { $0.hasPrefix("nothing brings the rules back after a reboot") })
+        #expect(disk.text(HostPath.sysctl) == nil)
+        #expect(try disk.plan(wish, host).isFulfilled)
+    }
+
     @Test("one that is restored already keeps everything, and has its backup beside it")
     func kept() throws {
         let original = disk(enabled: Self.units, [Self.v4: Self.stock])

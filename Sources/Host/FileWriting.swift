@@ -166,11 +166,13 @@ extension FileTree {
         }
     }
 
-    /// Removes a folder if nothing is in it; one that is not there or not empty is no failure. The corresponding C function
-    /// is `unlinkat`.
+    /// Removes a folder if nothing is in it; one that is not there or not empty is no failure, nor is a link, which stays
+    /// with the folder that it leads to. The corresponding C function is `unlinkat`.
     package func removeEmptyFolder(_ path: String) throws(Failure) {
         // Asked for first: a file system that is read-only refuses whatever there is.
-        guard let location = try locate(path), try exists(path), try list(path).isEmpty else { return }
+        guard let location = try locate(path, followsLast: false), try exists(path), try list(path).isEmpty else {
+            return
+        }
         if SystemCall.unlink(location.name, in: location.folder, AT_REMOVEDIR) == 0 { return }
         // Gone or filled meanwhile, a file, or a place where something is mounted.
         if [ENOENT, ENOTEMPTY, EEXIST, ENOTDIR, EBUSY, EINVAL].contains(errno) { return }

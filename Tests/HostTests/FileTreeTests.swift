@@ -169,6 +169,19 @@ struct FileTreeTests {
         #expect(root.read("/etc/folder/x") == "x")
     }
 
+    @Test("the folder that a link leads to is somebody's, also an empty one")
+    func linkedFolder() throws {
+        try root.makeFolder("/data/theirs")
+        try root.makeLink("/ours", to: "/data/theirs")
+        try files.removeEmptyFolder("/ours")
+        #expect(root.list("/data") == ["theirs"])
+        #expect(root.list("/").contains("ours"))
+        // Those above it lead where they may.
+        try root.makeLink("/var", to: "data")
+        try files.removeEmptyFolder("/var/theirs")
+        #expect(root.list("/data") == [])
+    }
+
     @Test("the root folder itself is no file", arguments: ["/", "", "/..", "/etc/.."])
     func rootItself(_ path: String) throws {
         #expect(throws: Failure.self) { try files.read(path) }

@@ -56,13 +56,15 @@ package enum BridgeChecks {
             return [Check(.bridgeCoverage, title, .passed, evidence: seen, why: why)]
         }
         let mend = mend(open, patterns)
-        return beyond + open.map { bridge in
-            let network = networks.first { $0.link == .bridge(bridge) }.map { " (Docker network \"\($0.name)\")" } ?? ""
-            return Check(
-                .bridgeCoverage, printable(bridge), .failed,
-                evidence: "no pattern covers it\(network)",
-                why: why, mend: mend)
-        }
+        return beyond
+            + open.map { bridge in
+                let network =
+                    networks.first { $0.link == .bridge(bridge) }.map { " (Docker network \"\($0.name)\")" } ?? ""
+                return Check(
+                    .bridgeCoverage, printable(bridge), .failed,
+                    evidence: "no pattern covers it\(network)",
+                    why: why, mend: mend)
+            }
     }
 
     /// A network whose packets no rule of the host sees, so that only what it is attached to can keep them from IMDS.

@@ -12,7 +12,7 @@ extension IptablesRule {
     /// Those that let a packet go on to the next rule and change nothing that is asked for here.
     private static let harmless: Set<String> = [
         "AUDIT", "CHECKSUM", "CLASSIFY", "CONNSECMARK", "DSCP", "ECN", "IDLETIMER", "LED", "LOG", "NFLOG", "RATEEST",
-        "SECMARK", "SET", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS", "TRACE", "TTL", "HL", "ULOG",
+        "SECMARK", "SET", "TCPMSS", "TCPOPTSTRIP", "TOS", "TRACE", "TTL", "HL", "ULOG",
     ]
 
     /// A rule of anybody's, as far as it is understood. More than one where a match asks for any of several things:

@@ -88,9 +88,9 @@ struct NftForeignRule {
         case "mangle": mangle(value["key"])
         case "xt": takeExtension(value)
         // Those that let a packet go on.
-        case "log", "ct helper", "ct timeout", "ct expectation", "flow", "last", "dup": break
-        // It leaves for a program, or is another packet afterwards.
-        case "queue", "tproxy", "fwd", "synproxy", "notrack": emit(.unknown(kind))
+        case "log", "ct helper", "ct timeout", "ct expectation", "flow", "last": break
+        // It leaves for a program, is another packet afterwards, or a copy of it is past the rules that are ahead.
+        case "dup", "queue", "tproxy", "fwd", "synproxy", "notrack": emit(.unknown(kind))
         default:
             if let verdict = Self.verdict(kind, value) { return emit(verdict) }
             // Such as a limit: the rest holds sometimes.
@@ -150,9 +150,15 @@ struct NftForeignRule {
         case "meta": if key?["meta"]?["key"]?.string == "mark" { emit(.setMark) }
         // A zone decides which connection a packet belongs to.
         case "ct": if key?["ct"]?["key"]?.string == "zone" { emit(.unknown("ct zone set")) }
-        case "payload": emit(.unknown("payload set"))
+        case "payload": if !Self.isAside(key?["payload"]) { emit(.unknown("payload set")) }
         default: break
         }
+    }
+
+    /// Whether a field of the packet is none that is asked for here.
+    private static func isAside(_ field: JSONValue?) -> Bool {
+        ["ip", "ip6"].contains(field?["protocol"]?.string)
+            && ["dscp", "ecn", "hoplimit", "ttl"].contains(field?["field"]?.string)
     }
 
     /// A match or a target of the stock tools, of which nft tells only the name, and old versions not even that. The

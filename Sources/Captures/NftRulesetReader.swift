@@ -13,6 +13,8 @@ struct NftRulesetReader {
         var flags: [String] = []
         var handle: UInt64 = 0
         var priority: Int32 = 0
+        /// Whether a set has a size of its own: what packets fill has one.
+        var isSized = false
         /// Where its expressions or elements begin, and how long they are.
         var list: (parser: JSONParser, size: Int)?
 
@@ -101,6 +103,9 @@ struct NftRulesetReader {
             case "flags":
                 let value = try small(&parser)
                 head.flags = value?.string.map { [$0] } ?? value?.elements?.compactMap(\.string) ?? []
+            case "size":
+                head.isSized = true
+                try parser.skip()
             case "expr", "elem":
                 let before = parser
                 head.list = (before, try parser.skip().count)
@@ -227,7 +232,9 @@ struct NftRulesetReader {
 
     private mutating func takeSet(_ kind: String, _ head: Head, _ table: String, _ family: ForeignChain.Family) {
         // One without elements has no list of them.
-        let elements = head.list == nil ? [] : Self.readable(head, upTo: NftSets.longestSet)
+        let held = head.list == nil ? [] : Self.readable(head, upTo: NftSets.longestSet)
+        // By the time that a packet asks for it, it may hold something else.
+        let elements = head.isSized ? nil : held
         let size = head.list?.size ?? 0
         if kind == "element" {
             sets.add(to: head["name"], table, family, size: size, elements)

@@ -209,7 +209,7 @@ enum CommandTable {
             value: .file, commands: [.diff, .verify], isRepeated: true,
             take: { request, value in request.rulesets.append(value) }),
         Option(
-            name: "restart-agent", summary: "restart the ECS agent if its configuration changed",
+            name: "restart-agent", summary: "restart the ECS agent if its configuration is younger than itself",
             commands: [.apply, .remove], take: { request, _ in request.settings.restartsAgent = true }),
         Option(
             name: "force-old-agent", summary: "go on where the running ECS agent is too old for the mode",

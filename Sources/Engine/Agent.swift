@@ -52,12 +52,21 @@ extension Engine {
         !host.isImage && decision.persistence.changesAgentConfiguration
     }
 
-    /// Restarts the agent where a decision changed its configuration.
+    /// Whether the agent runs with an older configuration than there is, as after an `apply` that did not restart it, or
+    /// that ended before it came to that.
+    private func isAgentBehind() throws(Failure) -> Bool {
+        guard !host.isImage, let changed = try host.files.modified(HostPath.agentConfiguration)?.time,
+            case .at(let start) = agentStart
+        else { return false }
+        return changed > start
+    }
+
+    /// Restarts the agent where a decision changed its configuration, or an earlier one did.
     ///
     /// - Returns: what the user should know, a sentence each.
     package func restartAgent(after decision: Decision) throws(Failure) -> [String] {
         let starter = decision.observed.disk.agentStarter
-        if !isRestartDue(after: decision) { return [] }
+        if !isRestartDue(after: decision), try !isAgentBehind() { return [] }
         if starter == .unknown {
             return [
                 "the ECS agent was not restarted, as it is neither a unit nor an upstart job here: \(starter.command)"

@@ -6,6 +6,9 @@ import Planning
 extension Engine {
     func gatherHostFacts(into facts: inout VerificationFacts) throws(Failure) {
         facts.bridges = Result { () throws(Failure) in try host.bridges }
+        // Without them, less can be told of rules that ask for a sender.
+        let bridges = (try? packetProbe?.bridges()) ?? []
+        facts.networks = Dictionary(bridges.map { ($0.name, $0.addresses) }) { first, _ in first }
         let networks = host.ask(
             .socket(DockerNetworks.sockets), path: DockerNetworks.path, milliseconds: Self.patience, most: 4 << 20)
         facts.dockerNetworks = networks.body.flatMap(DockerNetworks.parse)

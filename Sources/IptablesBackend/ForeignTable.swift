@@ -160,19 +160,20 @@ private struct ForeignEntry {
     private var header: [ForeignRule.Condition] {
         let inverse = bytes[layout.inverseFlags]
         var conditions: [ForeignRule.Condition] = []
-        if let prefix = prefix(layout.source, layout.sourceMask) {
-            conditions.append(
-                prefix.map { .source($0, negated: inverse & EntryLayout.inverseSource != 0) } ?? .unknown("-s"))
+        let isNegated = { (bit: UInt8) in inverse & bit != 0 }
+        let (fromElsewhere, toElsewhere) = (isNegated(EntryLayout.inverseSource), isNegated(Self.inverseDestination))
+        if let prefix = prefix(layout.source, layout.sourceMask, negated: fromElsewhere) {
+            conditions.append(prefix.map { .source($0, negated: fromElsewhere) } ?? .unknown("-s"))
         }
-        if let prefix = prefix(layout.destination, layout.destinationMask) {
-            conditions.append(
-                prefix.map { .destination($0, negated: inverse & Self.inverseDestination != 0) } ?? .unknown("-d"))
+        if let prefix = prefix(layout.destination, layout.destinationMask, negated: toElsewhere) {
+            conditions.append(prefix.map { .destination($0, negated: toElsewhere) } ?? .unknown("-d"))
         }
-        if let pattern = interface(layout.inInterface, layout.inInterfaceMask) {
-            conditions.append(.inInterface(pattern, negated: inverse & EntryLayout.inverseInInterface != 0))
+        let (byAnother, outByAnother) = (isNegated(EntryLayout.inverseInInterface), isNegated(Self.inverseOut))
+        if let pattern = interface(layout.inInterface, layout.inInterfaceMask, negated: byAnother) {
+            conditions.append(.inInterface(pattern, negated: byAnother))
         }
-        if let pattern = interface(layout.outInterface, layout.outInterfaceMask) {
-            conditions.append(.outInterface(pattern, negated: inverse & Self.inverseOut != 0))
+        if let pattern = interface(layout.outInterface, layout.outInterfaceMask, negated: outByAnother) {
+            conditions.append(.outInterface(pattern, negated: outByAnother))
         }
         let proto: UInt16 = NativeBytes.decode(bytes, layout.proto)
         if proto != 0, layout.protocolFlag == 0 || bytes[layout.flags] & layout.protocolFlag != 0 {
@@ -190,18 +191,19 @@ private struct ForeignEntry {
     /// `IPT_F_GOTO` and `IP6T_F_GOTO`.
     private var gotoFlag: UInt8 { family == .ipv4 ? 2 : 4 }
 
-    /// An address with its mask; nil where every address is meant, and a prefix of nil where the mask is no prefix.
-    private func prefix(_ offset: Int, _ maskOffset: Int) -> IPPrefix?? {
+    /// An address with its mask; nil where every address is meant, and a prefix of nil where the mask is no prefix. No
+    /// address at all, which negated is that of none, is a condition like others.
+    private func prefix(_ offset: Int, _ maskOffset: Int, negated: Bool) -> IPPrefix?? {
         let count = family.addressLength
         let mask = Array(bytes[maskOffset..<maskOffset + count])
-        if mask.allSatisfy({ $0 == 0 }) { return nil }
+        if !negated, mask.allSatisfy({ $0 == 0 }) { return nil }
         return .some(IPPrefix(bytes: Array(bytes[offset..<offset + count]), mask: mask))
     }
 
     /// A name counts as far as its mask does: with its NUL, it is the whole name.
-    private func interface(_ offset: Int, _ maskOffset: Int) -> InterfacePattern? {
+    private func interface(_ offset: Int, _ maskOffset: Int, negated: Bool) -> InterfacePattern? {
         let counted = bytes[maskOffset..<maskOffset + EntryLayout.interfaceSize].prefix { $0 == 0xff }.count
-        if counted == 0 { return nil }
+        if !negated, counted == 0 { return nil }
         let name = NativeBytes.string(bytes, offset, counted)
         return InterfacePattern(name: name, isWildcard: name.utf8.count == counted)
     }

@@ -4,8 +4,8 @@ package struct DockerNetwork: Hashable, Sendable {
     package enum Link: Hashable, Sendable {
         /// A bridge on the host, by its interface: `br-0123456789ab`.
         case bridge(String)
-        /// An interface of the host itself, shared by this driver, `macvlan` or `ipvlan`: past the host's rules.
-        case sharedInterface(driver: String)
+        /// What this driver makes, such as `macvlan`, which sends past the host's rules.
+        case driver(String)
     }
 
     /// What Docker calls it: `shop`.

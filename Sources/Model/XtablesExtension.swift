@@ -121,7 +121,7 @@ package struct XtablesExtension: Sendable {
         case "DNAT", "REDIRECT", "NETMAP": .rewriteDestination(rewritten)
         case "LOG", "NFLOG", "ULOG", "AUDIT", "TRACE", "CHECKSUM", "CLASSIFY", "DSCP", "TOS", "ECN", "TTL", "HL",
             "TCPMSS",
-            "TEE", "SET", "SECMARK", "IDLETIMER", "LED", "RATEEST":
+            "SET", "SECMARK", "IDLETIMER", "LED", "RATEEST":
             .none
         default: .unknown("-j \(name)")
         }

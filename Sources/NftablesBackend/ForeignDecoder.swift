@@ -69,7 +69,9 @@ struct ForeignDecoder {
         }
 
         mutating func require(_ conditions: [[ForeignRule.Condition]]) {
-            alternatives = ForeignRule.product(alternatives, conditions)
+            let added = conditions.reduce(0) { $0 + $1.count } * alternatives.count
+            let isMany = added > ForeignDecoder.maximumConditions
+            alternatives = ForeignRule.product(alternatives, isMany ? [[.unknown("many conditions")]] : conditions)
         }
 
         mutating func emit(_ verdict: ForeignRule.Verdict) {
@@ -103,6 +105,7 @@ struct ForeignDecoder {
         case .setMark: reading.emit(.setMark)
         case .harmless: return
         case .condition(let name): reading.require([[.unknown(name)]])
+        case .updates: reading.require([[.unknown("dynset")]])
         case .load(let name):
             // Which register it went to is not known.
             reading.registers = reading.registers.mapValues { Value(field: .other(name), size: $0.size) }
@@ -217,6 +220,9 @@ extension ForeignDecoder {
 
     /// Sets of more elements count as unknown: a rule is looked at once for each.
     private static let maximumAlternatives = 64
+    /// Maps that make more rules of one count as unknown, and so do conditions that add more than these to one.
+    private static let maximumBranches = 4096
+    private static let maximumConditions = 16_384
 
     private func unknown(_ value: Value?) -> Conditions {
         guard let value else { return [[.unknown("an unknown register")]] }
@@ -269,6 +275,10 @@ extension ForeignDecoder {
 
     /// A verdict for each element.
     private func branch(_ value: Value, _ set: String, _ elements: [SetElement], _ reading: inout Reading) {
+        if elements.count * reading.alternatives.count > Self.maximumBranches {
+            reading.require([[.unknown("map \(set)")]])
+            return reading.emit(.unknown("map \(set)"))
+        }
         guard elements.allSatisfy({ $0.verdict != nil }) else {
             // A map of data: whether there is an element, and what it holds, is not known.
             reading.require([[.unknown("map \(set)")]])

@@ -16,6 +16,8 @@ enum ForeignExpression {
     /// Rewrites the destination of packets of a family, or of all where it is none; the registers hold the address and
     /// the port, 0 for none.
     case rewriteDestination(family: UInt32, address: UInt32, port: UInt32)
+    /// Adds to a set, or takes from it; whether the rule goes on is not known.
+    case updates(set: String)
     case match(XtablesExtension)
     case target(XtablesExtension)
     case setMark
@@ -76,15 +78,35 @@ extension ForeignExpression {
                     data: object.bytes(NFTNL_EXPR_TG_INFO)))
         case "meta": object.number(NFTNL_EXPR_META_KEY) == NFT_META_MARK.rawValue ? .setMark : .harmless
         case "ct": object.has(NFTNL_EXPR_CT_DREG) ? .load("ct of a direction") : connection(object)
-        case "log", "masq", "dup", "last", "flow_offload", "counter": .harmless
-        case "objref":
-            // `NFT_OBJECT_COUNTER`; quotas and limits may end the rule.
-            object.number(NFTNL_EXPR_OBJREF_IMM_TYPE) == 1 ? .harmless : .condition("objref")
-        case "limit", "quota", "connlimit", "dynset", "osf", "socket": .condition(name)
-        case "payload" where object.has(NFTNL_EXPR_PAYLOAD_SREG), "notrack", "queue", "tproxy", "synproxy", "fwd":
-            .unknown(name)
+        case "log", "masq", "last", "flow_offload", "counter": .harmless
+        case "objref": reference(object)
+        case "dynset": .updates(set: object.text(NFTNL_EXPR_DYNSET_SET_NAME))
+        case "limit", "quota", "connlimit": .condition(name)
+        case "payload" where object.has(NFTNL_EXPR_PAYLOAD_SREG): rewrites(object) ? .unknown("payload set") : .harmless
+        // A copy goes past the rules that are ahead of this packet.
+        case "dup", "notrack", "queue", "tproxy", "synproxy", "fwd": .unknown(name)
         default: .load(name)
         }
+    }
+
+    /// What an object with a name does: some let the rule go on, quotas and limits may end it, and others, such as
+    /// `NFT_OBJECT_SYNPROXY`, take the packet (`linux/netfilter/nf_tables.h`).
+    private static func reference(_ object: borrowing ReadExpression) -> ForeignExpression {
+        switch Int32(bitPattern: object.number(NFTNL_EXPR_OBJREF_IMM_TYPE)) {
+        case NFT_OBJECT_COUNTER, NFT_OBJECT_CT_HELPER, NFT_OBJECT_CT_TIMEOUT, NFT_OBJECT_CT_EXPECT, NFT_OBJECT_SECMARK:
+            .harmless
+        case NFT_OBJECT_QUOTA, NFT_OBJECT_LIMIT, NFT_OBJECT_CONNLIMIT: .condition("objref")
+        default: .unknown("objref")
+        }
+    }
+
+    /// Whether a write into the packet can change what is asked for here. The first bytes of the network header, such as
+    /// DSCP and TTL, cannot: addresses begin at 12 (RFC 791) or 8 (RFC 8200), the hop limit before that is at 7.
+    private static func rewrites(_ object: borrowing ReadExpression) -> Bool {
+        let base = object.number(NFTNL_EXPR_PAYLOAD_BASE)
+        let (offset, length) = (object.number(NFTNL_EXPR_PAYLOAD_OFFSET), object.number(NFTNL_EXPR_PAYLOAD_LEN))
+        // With the byte behind the TTL, as checksums need words.
+        return base != NFT_PAYLOAD_NETWORK_HEADER.rawValue || offset > 8 || length > 2
     }
 
     /// `NFTA_FIB_F_DADDR` alone, and the type as the result; the rest is about routes.

@@ -35,6 +35,8 @@ struct ForeignReader {
     private static let maximumRules = 50_000
     /// Elements beyond these are not told apart: their set counts as unknown.
     private static let maximumElements = 1024
+    /// How many rules and conditions are kept of everybody's tables together, which sets multiply.
+    private static let capacity = 200_000
     /// How many sets are read.
     private static let maximumSets = 256
 
@@ -59,9 +61,10 @@ struct ForeignReader {
             if !dormant.contains(name), !tables.contains(name) { tables.append(name) }
         }
         var chains: [ForeignChain] = []
+        var room = Self.capacity
         for table in tables {
             let own = observed.filter { $0.tableFamily == table.family && $0.table == table.name }
-            chains += try read(table, chains: own, reader)
+            chains += try read(table, chains: own, reader, &room)
         }
         for chain in all {
             let table = ForeignTableName(family: chain.tableFamily, name: chain.table)
@@ -75,7 +78,7 @@ struct ForeignReader {
     }
 
     private func read(
-        _ table: ForeignTableName, chains: [ObservedChain], _ reader: borrowing TableReader
+        _ table: ForeignTableName, chains: [ObservedChain], _ reader: borrowing TableReader, _ room: inout Int
     ) throws(Failure) -> [ForeignChain] {
         let rows = try reader.rows(of: table, atMost: Self.maximumRules)
         let sets = try readSets(askedBy: rows, of: table, reader)
@@ -83,10 +86,13 @@ struct ForeignReader {
         return chains.map { observed in
             var chain = makeChain(observed, table)
             let decoder = ForeignDecoder(family: chain.family.addressFamily, sets: sets)
-            for row in byChain[observed.name] ?? [] { chain.rules += decoder.decode(row) }
-            if rows.count > Self.maximumRules {
-                chain.rules.append(
-                    ForeignRule([], .unknown("more than \(Self.maximumRules) rules"), text: "table \(table.name)"))
+            for row in byChain[observed.name] ?? [] where room > 0 {
+                let rules = decoder.decode(row)
+                room -= rules.reduce(rules.count) { $0 + $1.conditions.count }
+                chain.rules += rules
+            }
+            if rows.count > Self.maximumRules || room <= 0 {
+                chain.rules.append(ForeignRule([], .unknown("too many rules"), text: "table \(table.name)"))
             }
             return chain
         }
@@ -121,13 +127,19 @@ struct ForeignReader {
         return chain
     }
 
-    /// The elements of every set that a rule asks; those left out count as unknown.
+    /// The elements of every set that a rule asks; those left out count as unknown. A set that packets fill holds
+    /// something else by the time it is asked.
     private func readSets(
         askedBy rows: [ForeignRow], of table: ForeignTableName, _ reader: borrowing TableReader
     ) throws(Failure) -> [String: [SetElement]] {
         var sets: [String: [SetElement]] = [:]
+        var filled: Set<String> = []
         for row in rows {
-            for case .lookup(let set, _, _, _) in row.expressions ?? [] where sets[set] == nil {
+            for case .updates(let set) in row.expressions ?? [] { filled.insert(set) }
+        }
+        for row in rows {
+            for case .lookup(let set, _, _, _) in row.expressions ?? [] where sets[set] == nil && !filled.contains(set)
+            {
                 guard sets.count < Self.maximumSets else { return sets }
                 let elements = try reader.elements(of: set, in: table)
                 if elements.count <= Self.maximumElements { sets[set] = elements }

@@ -24,7 +24,7 @@ import Testing
             ),
             (#"{"payload": {"protocol": "tcp", "field": "dport"}}"#, "==", #""@empty""#, ["-p 0"]),
             (#"{"payload": {"protocol": "tcp", "field": "dport"}}"#, "==", #""@missing""#, ["-p tcp set missing"]),
-            (#"{"payload": {"protocol": "ip", "field": "saddr"}}"#, "==", #""@seen""#, ["-s 1.2.3.4/32"]),
+            (#"{"payload": {"protocol": "ip", "field": "saddr"}}"#, "==", #""@seen""#, ["-s 0.0.0.0/0 set seen"]),
             (
                 #"{"payload": {"protocol": "ip", "field": "daddr"}}"#, "==", #"{"range": ["1.2.3.0", "1.2.3.5"]}"#,
                 ["-d 1.2.3.0/30", "-d 1.2.3.4/31"]

@@ -32,7 +32,8 @@ extension Live {
 
         @Test(
             "others' rules are told as on the host",
-            arguments: ForeignRuleTests.natOrder + ForeignRuleTests.shadowed + ForeignRuleTests.astray, [true, false])
+            arguments: ForeignRuleTests.natOrder + ForeignRuleTests.shadowed + ForeignRuleTests.astray
+                + ForeignRuleTests.deceptive, [true, false])
         func ahead(_ given: Situation, _ isWhole: Bool) throws { try compare(given, isWhole: isWhole) }
 
         @Test("who drops redirected requests is told as on the host", arguments: ForeignRuleTests.input, [true, false])

@@ -1,5 +1,6 @@
 import Laboratory
 import Model
+import TestSupport
 import Testing
 
 extension Live {
@@ -108,6 +109,21 @@ extension Live {
                             "-A PREROUTING -d 169.254.170.2/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 127.0.0.1:51679",
                             "-A OUTPUT -d 169.254.170.2/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 51679")
                     )
+                ], check: nil, hasCredentials: true),
+            Situation(
+                title: "whoever is banned by their address is none of the containers",
+                rules: [
+                    (stockNft, stock("filter", "-A INPUT -s 203.0.113.7/32 -j DROP")),
+                    (
+                        "nft",
+                        """
+                        table inet bans {
+                            set banned { type ipv4_addr; flags interval; elements = { 198.51.100.0/24, 203.0.113.7 }; }
+                            chain x { type filter hook prerouting priority -250; ip saddr @banned drop; }
+                        }
+
+                        """
+                    ),
                 ], check: nil, hasCredentials: true),
             Situation(
                 title: "an accepting nat chain ahead is no matter",
@@ -231,6 +247,66 @@ extension Live {
         ]
 
         private static let metadata = "ip daddr 169.254.169.254 tcp dport 80"
+
+        /// What depends on the bridges' own networks.
+        static let bySender: [Situation] = [
+            Situation(
+                title: "containers are banned by their address",
+                rules: [("nft", table("filter hook prerouting priority -250", "ip saddr 172.16.0.0/12 drop"))],
+                check: .natOrder, evidence: ["-s 172.16.0.0/12"])
+        ]
+
+        /// What counts otherwise than it looks.
+        static let deceptive: [Situation] = [
+            Situation(
+                title: "a set is filled by the packet itself",
+                rules: [
+                    (
+                        "nft",
+                        """
+                        table ip somebody {
+                            set met { type ipv4_addr; flags dynamic; }
+                            chain x { type filter hook prerouting priority -290; \(asked) update @met { ip saddr }; }
+                            chain y { type nat hook prerouting priority -110; ip saddr @met tcp dport 80 redirect to :9; }
+                        }
+
+                        """
+                    )
+                ], check: .natOrder, evidence: ["ip somebody y handle"], outcome: "undecided", doubtful: [.shadowedDrop]
+            ),
+            Situation(
+                title: "a copy goes past the rules that drop", backend: .iptables,
+                rules: [
+                    (legacy, stock("raw", "-A PREROUTING -d 169.254.169.254/32 -j TEE --gateway 10.0.0.2"))
+                ], check: .shadowedDrop, evidence: ["-j TEE"], outcome: "undecided", hasCredentials: true),
+            Situation(
+                title: "a socket is looked for behind another condition",
+                rules: [
+                    (
+                        "nft",
+                        table(
+                            "filter hook input priority 0",
+                            "iifname docker0 meta l4proto tcp socket wildcard 0 drop")
+                    )
+                ], check: .foreignInput, evidence: ["inet somebody x handle"], outcome: "undecided"),
+            Situation(
+                title: "nobody is not within everybody", backend: .iptables,
+                rules: [
+                    (legacy, stock("mangle", "-A INPUT ! -s 0.0.0.0/0 -j ACCEPT", "-A INPUT -i docker0 -j DROP"))
+                ], check: .foreignInput, evidence: ["mangle INPUT rule", "-i docker0 -j DROP"]),
+            Situation(
+                title: "the way out looks like a bridge of containers", backend: .iptables,
+                rules: [
+                    (
+                        legacy,
+                        stock("nat", "-I OUTPUT 1 -o br-ex -p tcp --dport 80 -j REDIRECT --to-ports 3128")
+                    )
+                ], check: .natOrder, evidence: ["-o br-ex"], outcome: "undecided", hasCredentials: true),
+            Situation(
+                title: "time to live and DSCP are no matter",
+                rules: [("nft", table("filter hook prerouting priority -290", "ip ttl set 60 ip dscp set 3"))],
+                check: nil, hasCredentials: true),
+        ]
 
         /// What happens at one hook and is asked for at a later one, and what is not followed at all.
         static let astray: [Situation] = [
@@ -358,7 +434,9 @@ extension Live {
                 ], check: nil, hasCredentials: true),
         ]
 
-        @Test("who takes requests first, or drops first, is named", arguments: natOrder + shadowed + astray)
+        @Test(
+            "who takes requests first, or drops first, is named",
+            arguments: natOrder + shadowed + astray + deceptive + bySender)
         func situation(_ given: Situation) throws {
             let lab = try Laboratory()
             defer { lab.stop() }
@@ -388,6 +466,52 @@ extension Live {
             let outcome: String
             let evidence: String
             let mend: String?
+        }
+
+        @Test("a bridge that there is beside Docker's first one is followed too")
+        func otherBridge() throws {
+            let lab = try Laboratory()
+            defer { lab.stop() }
+            try lab.host.require(["ip", "link", "del", Laboratory.userBridge])
+            try lab.host.require(["ip", "link", "add", "docker1", "type", "bridge"])
+            let words = ["--mode", "bridge", "--persist", "none", "--backend", "iptables"]
+            try #require(try lab.netsetup(["apply"] + words).status == 0)
+            try Self.load(
+                [(Self.legacy, Self.stock("filter", "-I INPUT 1 -i docker1 -p tcp --dport 51679 -j DROP"))],
+                on: lab.host)
+            let checks = try Self.checks(try lab.netsetup(["verify", "--format", "json"] + words).output)
+            let failed = checks.filter { $0.outcome == "failed" }
+            #expect(failed.map(\.id).contains(CheckKind.foreignInput.identifier), "\(failed)")
+        }
+
+        @Test("maps that make a rule many times as many are not followed without end")
+        func multiplied() throws {
+            let lab = try Laboratory()
+            defer { lab.stop() }
+            let elements = (0..<1000).map { "10.1.\($0 / 250).\($0 % 250) : drop" }.joined(separator: ", ")
+            let ports = (1000..<1060).map { "\($0)" }.joined(separator: ", ")
+            let rule = "tcp dport { \(ports) } ip daddr vmap @m\n"
+            try Self.load(
+                [
+                    (
+                        "nft",
+                        """
+                        table ip somebody {
+                            map m { type ipv4_addr : verdict; elements = { \(elements) }; }
+                            chain x {
+                                type filter hook input priority 0;
+                                \(String(repeating: rule, count: 60))
+                            }
+                        }
+
+                        """
+                    )
+                ], on: lab.host)
+            let words = ["--mode", "bridge", "--persist", "none", "--backend", "nftables"]
+            try #require(try lab.netsetup(["apply"] + words).status == 0)
+            let result = try lab.host.execute(["time", "-f", "%M", Tool.path, "verify", "--quiet"] + words)
+            let kilobytes = result.errors.split(separator: "\n").last.flatMap { Double($0) } ?? .infinity
+            #expect(kilobytes < Sanitizer.limit(100_000), "\(result.errors)")
         }
 
         private static func install(_ given: Situation, on lab: Laboratory) throws {

@@ -110,8 +110,8 @@ enum OptionProse {
         The settings file of this machine does not count then.
         """#,
         "restart-agent": #"""
-        Restart the ECS agent if its configuration changed, without waiting for it.
-        Without this option, it is said that a restart is due.
+        Restart the ECS agent if its configuration is younger than itself, without waiting for it.
+        Without this option, it is said that a restart is due where the configuration changes.
         """#,
         "force-old-agent": #"""
         Go on where the running ECS agent is too old for the mode.

@@ -47,32 +47,39 @@ package enum BridgeChecks {
             name != Endpoint.taskBridge && !bridges.contains(name) && !patterns.contains { $0.covers(name) }
         }
         let beyond = networks.compactMap(beyondRules)
-        if open.isEmpty, beyond.isEmpty, !others.isEmpty, context.facts.dockerNetworks == nil {
-            let seen = "Docker does not tell whether it is its own: \(told(others))"
-            return [Check(.bridgeCoverage, title, .undecided, evidence: seen, why: why)]
-        }
-        if open.isEmpty, beyond.isEmpty {
+        let untold = context.facts.dockerNetworks == nil ? others : []
+        if open.isEmpty, beyond.isEmpty, untold.isEmpty {
             let seen = bridges.isEmpty ? "there is none" : told(bridges)
             return [Check(.bridgeCoverage, title, .passed, evidence: seen, why: why)]
         }
         let mend = mend(open, patterns)
-        return beyond
-            + open.map { bridge in
-                let network =
-                    networks.first { $0.link == .bridge(bridge) }.map { " (Docker network \"\($0.name)\")" } ?? ""
-                return Check(
-                    .bridgeCoverage, printable(bridge), .failed,
-                    evidence: "no pattern covers it\(network)",
-                    why: why, mend: mend)
-            }
+        let uncovered = open.map { bridge in
+            let network =
+                networks.first { $0.link == .bridge(bridge) }.map { " (Docker network \"\($0.name)\")" } ?? ""
+            return Check(
+                .bridgeCoverage, printable(bridge), .failed,
+                evidence: "no pattern covers it\(network)",
+                why: why, mend: mend)
+        }
+        return uncovered + beyond + untoldCheck(untold)
+    }
+
+    private static func untoldCheck(_ bridges: [String]) -> [Check] {
+        if bridges.isEmpty { return [] }
+        return [
+            Check(
+                .bridgeCoverage, title, .undecided,
+                evidence: "Docker does not tell whether it is its own: \(told(bridges))", why: why,
+                mend: .command("start Docker, which tells, or give those of containers to --bridge-interface"))
+        ]
     }
 
     /// A network whose packets no rule of the host sees, so that only what it is attached to can keep them from IMDS.
     private static func beyondRules(_ network: DockerNetwork) -> Check? {
-        guard case .sharedInterface(let driver) = network.link else { return nil }
+        guard case .driver(let driver) = network.link else { return nil }
         return Check(
             .bridgeCoverage, "Docker network \"\(network.name)\"", .failed,
-            evidence: "its driver \(driver) sends past the host's rules, which keep none of its containers from IMDS",
+            evidence: "its driver \(driver) uses no bridge that a pattern covers",
             why: why, mend: .command("take the network away, or make it one of driver bridge"))
     }
 
@@ -88,7 +95,7 @@ package enum BridgeChecks {
     /// Docker's own names: `docker0`, `docker_gwbridge`, and `br-` with the beginning of a network's identifier.
     private static func isOfContainers(_ name: String) -> Bool { name.hasPrefix("docker") || isUserDefined(name) }
 
-    private static func isUserDefined(_ name: String) -> Bool {
+    static func isUserDefined(_ name: String) -> Bool {
         let digits = name.utf8.dropFirst(3)
         let isDigit = { (byte: UInt8) in (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte) }
         return name.hasPrefix("br-") && digits.count == identifierDigits && digits.allSatisfy(isDigit)

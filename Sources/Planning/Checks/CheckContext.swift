@@ -40,6 +40,19 @@ package struct CheckContext: Sendable {
         self.facts = facts
         self.uncaptured = uncaptured
     }
+
+    /// The check that tells what is wrong with our table as a whole, so that rules in it need not have their effect; nil
+    /// where nothing is.
+    var spoiled: CheckKind? {
+        for change in changes.first?.changes ?? [] {
+            switch change {
+            case .repair: return .tableStructure
+            case .obstacle: return .tableContents
+            default: continue
+            }
+        }
+        return nil
+    }
 }
 
 /// What verify looks at beyond what apply needs to know.
@@ -48,6 +61,8 @@ package struct VerificationFacts: Sendable {
     package var foreignChains: [ForeignChain] = []
     /// The host's bridges, by name; nil where nobody looked.
     package var bridges: Result<[String], Failure>?
+    /// The networks of the host's bridges, by the bridges' names; none where they are not known.
+    package var networks: [String: [IPPrefix]] = [:]
     /// The Docker networks that have a bridge; none where the engine did not say.
     package var dockerNetworks: [DockerNetwork]? = []
     /// nil where there is no running host.

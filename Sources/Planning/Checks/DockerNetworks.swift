@@ -42,8 +42,11 @@ package enum DockerNetworks {
             // Without the option, Docker names it after the network's identifier.
             let bridge = bridge ?? "br-\(identifier.prefix(BridgeChecks.identifierDigits))"
             return DockerNetwork(name: printable, .bridge(bridge))
-        case "macvlan", "ipvlan": return DockerNetwork(name: printable, .sharedInterface(driver: driver))
-        default: return nil
+        // The host's own network, none at all, and one that also has a bridge of Docker's.
+        case "host", "null", "overlay": return nil
+        default:
+            return DockerNetwork(
+                name: printable, .driver(String(printable: driver.utf8, most: longestName)))
         }
     }
 }

@@ -16,11 +16,11 @@ enum ForeignRuleChecks {
         let findings = present.flatMap { place in
             place == .output
                 ? translation(walk, requestOfHost, at: .output)
-                : credentialInterfaces(context).flatMap { translation(walk, request(from: $0), at: .prerouting) }
+                : credentialRequests(context).flatMap { translation(walk, $0, at: .prerouting) }
         }
         if findings.isEmpty, present != places {
             return [
-                Check(.natOrder, title, .skipped, evidence: "the rule to be reached is missing or altered", why: why)
+                Check(.natOrder, title, .skipped, evidence: lacking("the rule to be reached", context), why: why)
             ]
         }
         return checks(.natOrder, title, findings, seen: "requests get to the agent's rule", why: why)
@@ -34,10 +34,11 @@ enum ForeignRuleChecks {
             "a request that is sent to the agent is lost where any chain drops it, and no other chain can overrule that"
         if context.uncaptured.contains(.ipv4) { return [.uncaptured(.foreignInput, title, .ipv4, why: why)] }
         let walk = walk(context)
-        let findings = credentialInterfaces(context).flatMap { interface in
-            var packet = Packet(to: Endpoint.agent, isLocal: true, port: Endpoint.agentPort, from: interface)
+        let findings = credentialRequests(context).flatMap { request in
+            var packet = Packet(to: Endpoint.agent, isLocal: true, port: Endpoint.agentPort, from: request.inInterface)
+            packet.source = request.source
             packet.states = [.new, .dnat]
-            packet.mayBeMarked = untilTranslated(walk, request(from: interface)).packet.mayBeMarked
+            packet.mayBeMarked = untilTranslated(walk, request).packet.mayBeMarked
             return delivery(walk, packet)
         }
         let isOwnMissing = context.plan.backend == .iptables && lacks(.filterInput, in: context)
@@ -45,7 +46,7 @@ enum ForeignRuleChecks {
         if !explained.isEmpty, explained.count == findings.count {
             return [
                 Check(
-                    .foreignInput, title, .skipped, evidence: "the rule that lets requests in is missing or altered",
+                    .foreignInput, title, .skipped, evidence: lacking("the rule that lets requests in", context),
                     why: why)
             ]
         }
@@ -82,7 +83,8 @@ enum ForeignRuleChecks {
 
     /// Whether a rule of ours at a place is not as it should be, which another check tells.
     private static func lacks(_ place: Place, _ family: AddressFamily = .ipv4, in context: CheckContext) -> Bool {
-        (context.changes.first?.changes ?? []).contains { change in
+        if context.spoiled != nil { return true }
+        return (context.changes.first?.changes ?? []).contains { change in
             switch change {
             case .add(let planned), .alter(_, let planned):
                 planned.rule.place == place && planned.rule.family == family
@@ -91,8 +93,9 @@ enum ForeignRuleChecks {
         }
     }
 
-    private static func request(from interface: InterfacePattern) -> Packet {
-        Packet(to: Endpoint.credentials, isLocal: false, port: Endpoint.credentialsPort, from: interface)
+    private static func lacking(_ rule: String, _ context: CheckContext) -> String {
+        context.spoiled.map { "what is wrong with our table comes first: \($0.identifier)" }
+            ?? "\(rule) is missing or altered"
     }
 
     private static var requestOfHost: Packet {
@@ -101,18 +104,39 @@ enum ForeignRuleChecks {
         return packet
     }
 
-    /// Where credential requests come in by.
-    private static func credentialInterfaces(_ context: CheckContext) -> [InterfacePattern] {
-        let agents = InterfacePattern(name: "ecs-bridge", isWildcard: false)
-        return (context.settings.modes.contains(.bridge) ? coveredInterfaces(context) : [])
+    /// Containers' requests for credentials: one for each network from which some come in, as far as it is known.
+    private static func credentialRequests(_ context: CheckContext) -> [Packet] {
+        let agents = InterfacePattern(name: Endpoint.taskBridge, isWildcard: false)
+        let interfaces =
+            (context.settings.modes.contains(.bridge) ? coveredInterfaces(context) : [])
             + (context.settings.modes.contains(.awsvpc) ? [agents] : [])
+        return interfaces.flatMap { interface in
+            let packet = Packet(
+                to: Endpoint.credentials, isLocal: false, port: Endpoint.credentialsPort, from: interface)
+            let networks = (context.facts.networks[interface.name] ?? []).filter { $0.family == .ipv4 }
+            return networks.isEmpty
+                ? [packet]
+                : networks.map { network in
+                    var packet = packet
+                    packet.source = network
+                    return packet
+                }
+        }
     }
 
-    /// The covered bridges. Docker's first one stands for the pattern that means it.
+    /// More bridges than these are not followed one by one.
+    private static let mostBridges = 64
+
+    /// The covered bridges: those that there are, else what stands for them, and for Docker's own its first one.
     private static func coveredInterfaces(_ context: CheckContext) -> [InterfacePattern] {
-        context.settings.bridgeInterfaces.map { pattern in
-            pattern.isWildcard && pattern.name == "docker"
-                ? InterfacePattern(name: "docker0", isWildcard: false) : pattern
+        let bridges = context.facts.bridges.flatMap { try? $0.get() } ?? []
+        return context.settings.bridgeInterfaces.flatMap { pattern in
+            let existing = pattern.isWildcard ? bridges.filter(pattern.covers) : []
+            if !existing.isEmpty, existing.count <= mostBridges {
+                return existing.map { InterfacePattern(name: $0, isWildcard: false) }
+            }
+            return pattern.isWildcard && pattern.name == "docker"
+                ? [InterfacePattern(name: "docker0", isWildcard: false)] : [pattern]
         }
     }
 
@@ -203,7 +227,7 @@ extension ForeignRuleChecks {
         guard let doubt = end.doubt else { return problem }
         // That what it does is not known was said.
         if doubt.condition == nil, doubt.rule == end.rule { return problem + doubt.whoTells }
-        return "\(problem), if \(doubt.description)"
+        return doubt.rule == end.rule ? "\(problem), if \(doubt.itself)" : "\(problem), if \(doubt.description)"
     }
 
     /// What keeps a request that was sent to the agent from it: every chain, as each needs a line of its own.
@@ -267,8 +291,7 @@ extension ForeignRuleChecks {
         if lacks(isEarly ? .forward : .filterForward, address.family, in: context) {
             return [
                 Check(
-                    .shadowedDrop, title, .skipped, evidence: "the rule that drops is missing or altered",
-                    why: whyShadowed)
+                    .shadowedDrop, title, .skipped, evidence: lacking("the rule that drops", context), why: whyShadowed)
             ]
         }
         guard context.plan.rules.contains(where: { $0.rule.kindIsMetadata && $0.rule.family == address.family }) else {

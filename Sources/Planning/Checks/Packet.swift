@@ -146,7 +146,8 @@ struct PacketMatcher {
     /// Docker's and the agent's bridges, the containers' ends, and the loopback interface.
     private static func isContainers(_ pattern: InterfacePattern) -> Bool {
         pattern == Endpoint.loopbackInterface
-            || ["docker", "br-", "ecs-", "veth"].contains { pattern.name.hasPrefix($0) }
+            || ["docker", "ecs-", "veth"].contains { pattern.name.hasPrefix($0) }
+            || (pattern.isWildcard ? pattern.name == "br-" : BridgeChecks.isUserDefined(pattern.name))
     }
 }
 

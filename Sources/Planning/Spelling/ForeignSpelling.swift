@@ -88,8 +88,14 @@ extension PacketWalk.End {
 extension PacketWalk.Doubt {
     /// What is not known.
     var description: String {
-        let asked = condition.map { "'\(ForeignSpelling.words($0))' holds" } ?? "that is what it does"
-        return "\(asked) in \(ForeignSpelling.describe(rule, in: chain))\(whoTells)"
+        "\(asked) in \(ForeignSpelling.describe(rule, in: chain))\(whoTells)"
+    }
+
+    /// The same, where the rule was named.
+    var itself: String { asked + whoTells }
+
+    private var asked: String {
+        condition.map { "'\(ForeignSpelling.words($0))' holds" } ?? "that is what it does"
     }
 
     /// What to say of the tool whose capture tells it: nothing where none was left out.

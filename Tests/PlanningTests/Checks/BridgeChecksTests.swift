@@ -31,6 +31,11 @@ struct BridgeChecksTests {
                 "undecided: Docker does not tell whether it is its own: virbr0"
             ])
         #expect(try checks(["docker0", "ecs-bridge"], networks: nil).map(\.summary) == ["passed: docker0"])
+        // One that fails does not hide it.
+        #expect(
+            try checks(["br-0123456789ab", "virbr0"], networks: nil).map(\.summary) == [
+                "failed: no pattern covers it", "undecided: Docker does not tell whether it is its own: virbr0",
+            ])
     }
 
     @Test("that none covers fail each, with Docker's name where it is known, and one command for all")
@@ -56,12 +61,12 @@ struct BridgeChecksTests {
     func passedBy() throws {
         let networks = [
             DockerNetwork(name: "bridge", .bridge("docker0")),
-            DockerNetwork(name: "lan", .sharedInterface(driver: "ipvlan")),
+            DockerNetwork(name: "lan", .driver("ipvlan")),
         ]
         let checks = try checks(["docker0", "br-0123456789ab"], networks: networks)
-        #expect(checks.map(\.title) == [#"Docker network "lan""#, "br-0123456789ab"])
+        #expect(checks.map(\.title) == ["br-0123456789ab", #"Docker network "lan""#])
         #expect(checks.allSatisfy { $0.outcome == .failed })
-        #expect(checks[0].evidence.hasPrefix("its driver ipvlan sends past the host's rules"))
+        #expect(checks[1].evidence.hasPrefix("its driver ipvlan uses no bridge"))
     }
 
     @Test("are not asked for where IMDS is allowed, or no container is behind a bridge")
@@ -102,7 +107,7 @@ struct BridgeChecksTests {
             ),
             (
                 #"[{"Name":"lan","Id":"1","Driver":"macvlan","Options":{"parent":"eth0"}}]"#,
-                [DockerNetwork(name: "lan", .sharedInterface(driver: "macvlan"))]
+                [DockerNetwork(name: "lan", .driver("macvlan"))]
             ),
             ("", nil), ("[", nil), ("{}", nil), ("[1]", nil), (#"[{"Name":"x"}]"#, []), ("null", nil), ("[]x", nil),
             (#"[{"Name":["x"],"Id":1,"Driver":"bridge","Options":[]}]"#, []),

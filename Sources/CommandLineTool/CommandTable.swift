@@ -186,7 +186,7 @@ enum CommandTable {
         Option(
             name: "persist", argument: "MECHANISM",
             summary:
-                "what brings the rules back at boot: systemd, iptables-services, netfilter-persistent, none, or auto: what fits the host; with none no file is written, not ecs.config either, and none but that of the settings looked at",
+                "what brings the rules back at boot: systemd, iptables-services, netfilter-persistent, none, or auto: what fits the host; with none, no file is written, not even ecs.config",
             value: .all(Mechanism.self, also: ["auto"]), fallback: "auto", commands: settling, isSaved: true,
             take: { request, value throws(Failure) in
                 request.settings.persistence = value == "auto" ? nil : try parse(value, "--persist", also: ["auto"])
@@ -209,7 +209,7 @@ enum CommandTable {
             value: .file, commands: [.diff, .verify], isRepeated: true,
             take: { request, value in request.rulesets.append(value) }),
         Option(
-            name: "restart-agent", summary: "restart the ECS agent if its configuration is younger than itself",
+            name: "restart-agent", summary: "restart the ECS agent if its configuration is newer",
             commands: [.apply, .remove], take: { request, _ in request.settings.restartsAgent = true }),
         Option(
             name: "force-old-agent", summary: "go on where the running ECS agent is too old for the mode",

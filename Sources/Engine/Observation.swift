@@ -165,7 +165,7 @@ package struct Decision: Sendable {
     private static func leftOver(_ observed: Observation) -> [String] {
         guard observed.routeLocalnet != "0", observed.valueToReturnTo == nil else { return [] }
         return [
-            "\(Endpoint.routeLocalnet) stays \(observed.routeLocalnet): it was not this program that set it; without the guard, neighbours reach services bound to 127.0.0.1"
+            "\(Endpoint.routeLocalnet) stays \(observed.routeLocalnet), as no record says that this program set it; without the guard, neighbours reach services bound to 127.0.0.1: if nothing needs it, sysctl -w \(Endpoint.routeLocalnet)=0"
         ]
     }
 }

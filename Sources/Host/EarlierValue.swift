@@ -22,7 +22,7 @@ extension Host {
         else {
             throw Failure(
                 .trouble, "the record of the earlier value of \(name) is damaged", source: path(Self.record),
-                advice: "delete it; what \(name) was before is then not known")
+                advice: "delete it; what \(name) was before is then not known, and nothing sets it back")
         }
         let boot = try bootIdentifier
         return !boot.isEmpty && fields[0][1] == boot && fields[1][0] == name ? fields[1][1] : nil

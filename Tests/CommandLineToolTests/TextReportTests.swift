@@ -96,7 +96,7 @@ struct TextReportTests {
         #expect(text.contains("is missing"))
         #expect(text.contains("was altered"))
         #expect(text.contains("is there but not asked for"))
-        #expect(text.contains("ok    ECS-NET-006  no IMDS for docker+"))
+        #expect(text.contains("skip  ECS-NET-006  no IMDS for docker+"))
         #expect(text.hasSuffix("to mend: ecs-netsetup apply --mode bridge\n"))
         let count = try Scene.planned().count + Scene.otherChecks
         let matching = plain.checks(try Scene.verification(Scene.matching()), request: Scene.request(.verify))

@@ -1,4 +1,5 @@
 import Laboratory
+import Model
 import Testing
 
 extension Live {
@@ -37,6 +38,22 @@ extension Live {
             Defect(replace: "tcp dport 80 counter dnat", with: "tcp dport 81 counter dnat", message: "was altered"),
             Defect(replace: "to 127.0.0.1:51679", with: "to 127.0.0.1:51678", message: "was altered"),
         ]
+
+        @Test(
+            "where our own table is spoiled, nothing is said to hold that depends on it",
+            arguments: ["insert rule inet ecs-netsetup forward accept", "add table inet ecs-netsetup { flags dormant; }"])
+        func spoiled(_ change: String) throws {
+            let lab = try Laboratory.Bare()
+            let words = ["--mode", "bridge", "--backend", "nftables", "--persist", "none"]
+            try lab.requireNetsetup(["apply"] + words)
+            try lab.host.require(["nft", change])
+            let result = try lab.netsetup(["verify", "--format", "json"] + words)
+            #expect(result.status == 1, "\(result.errors)")
+            let checks = try ForeignRuleTests.checks(result.output)
+            let holding = checks.filter { $0.outcome == "passed" }.map(\.id)
+            let dependent: [CheckKind] = [.containerCredentials, .metadata, .natOrder, .shadowedDrop, .localhostGuard]
+            for kind in dependent { #expect(!holding.contains(kind.identifier), "\(kind): \(checks)") }
+        }
 
         @Test("verify names what is wrong, apply mends it", arguments: defects)
         func mended(_ defect: Defect) throws {

@@ -77,7 +77,7 @@ enum OptionProse {
         .Cm iptables\-services ,
         .Cm netfilter\-persistent ,
         .Cm none ,
-        which neither reads nor writes any of the files that last, but for reading the settings; or
+        which writes none of the files that last, and reads of them only the settings and those that set kernel parameters; or
         .Cm auto ,
         what fits the host.
         See

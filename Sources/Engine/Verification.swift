@@ -19,7 +19,13 @@ package struct Verification: Sendable {
 
     /// What the user should know besides: a check tells more exactly who drops redirected requests.
     package var notes: [String] {
-        decision.notes.filter { !decision.droppingNotes.contains($0) }
+        decision.notes.filter { note in
+            // What a check has told is not told twice.
+            let isTold = checks.contains {
+                $0.outcome == .failed && $0.evidence.hasPrefix("/") && note.hasPrefix($0.evidence)
+            }
+            return !isTold && !decision.droppingNotes.contains(note)
+        }
     }
 
     /// The checks with this outcome.

@@ -53,6 +53,26 @@ struct FormatTests {
         #expect(after.value("checks_failed") ?? 0 == 0)
     }
 
+    @Test("name the file of somebody else that is in the way, once, and what differs")
+    func others() throws {
+        let image = try HostImage(Distro.all[1])
+        #expect(try image.netsetup(["apply", "--mode", "bridge"]).status == 0)
+        try image.root.write("\nnet.ipv4.conf.all.route_localnet = 0\n", to: "/etc/sysctl.d/99-x.conf")
+        let configuration = image.root.read("/etc/ecs/ecs.config") ?? ""
+        try image.root.write(
+            configuration.replacing("ECS_ENABLE_TASK_IAM_ROLE=true", with: "ECS_ENABLE_TASK_IAM_ROLE=false"),
+            to: "/etc/ecs/ecs.config")
+        let rows = try #require(try verify(image, .sarif, 1).rows).filter { $0.outcome == "failed" }
+        #expect(rows.map(\.id) == ["ECS-NET-017", "ECS-NET-020"])
+        #expect(rows.first?.location?.hasSuffix("/etc/sysctl.d/99-x.conf") == true)
+        let text = try image.netsetup(["verify", "--mode", "bridge"])
+        #expect(text.output.contains("/etc/sysctl.d/99-x.conf:2 sets"), "\(text.output)")
+        #expect(!text.errors.contains("99-x.conf"), "\(text.errors)")
+        #expect(
+            text.output.contains("differs: -ECS_ENABLE_TASK_IAM_ROLE=false, +ECS_ENABLE_TASK_IAM_ROLE=true"),
+            "\(text.output)")
+    }
+
     @Test("tell of an error in a whole document, also of a wrong command line", arguments: formats)
     func errors(_ format: Consumer) throws {
         let options = ["--format", format.rawValue]

@@ -41,7 +41,9 @@ extension Live {
 
         @Test(
             "where our own table is spoiled, nothing is said to hold that depends on it",
-            arguments: ["insert rule inet ecs-netsetup forward accept", "add table inet ecs-netsetup { flags dormant; }"])
+            arguments: [
+                "insert rule inet ecs-netsetup forward accept", "add table inet ecs-netsetup { flags dormant; }",
+            ])
         func spoiled(_ change: String) throws {
             let lab = try Laboratory.Bare()
             let words = ["--mode", "bridge", "--backend", "nftables", "--persist", "none"]

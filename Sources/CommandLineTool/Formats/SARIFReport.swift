@@ -89,11 +89,19 @@ enum SARIFReport {
     }
 
     /// The file concerned, or else the settings file; GitHub refuses a document with a result that has no file.
+    private static func place(_ check: Check) -> (path: String, line: UInt64) {
+        // `/etc/sysctl.d/99-x.conf:1 sets …`: somebody else's line.
+        let words = check.evidence.prefix { $0 != " " }.split(separator: ":")
+        if check.evidence.hasPrefix("/"), words.count == 2, let line = UInt64(words[1]) {
+            return (String(words[0]), line)
+        }
+        if check.title.hasPrefix("/") { return (check.title, 1) }
+        return (check.kind == .agentRestart ? HostPath.agentConfiguration : HostPath.settings, 1)
+    }
+
     private static func location(_ check: Check, _ request: Request) -> JSONValue {
-        let path =
-            check.title.hasPrefix("/")
-            ? check.title : check.kind == .agentRestart ? HostPath.agentConfiguration : HostPath.settings
-        let region = JSONValue.object([("startLine", .integer(1))])
+        let (path, line) = place(check)
+        let region = JSONValue.object([("startLine", .integer(line))])
         let logical = JSONValue.object([("name", .string(check.title)), ("kind", .string("resource"))])
         return .object([
             ("physicalLocation", .object([("artifactLocation", artifact(path, request)), ("region", region)])),

@@ -137,9 +137,16 @@ package struct PersistencePlan: Sendable {
         let plan = FilePlanner(facts: facts).plan(file)
         if !plan.changes.isEmpty { makeFolders(above: file.path, facts) }
         take(plan, path: file.path, facts)
-        let difference = facts.contents(file.path) == nil ? "is missing" : "differs"
+        let details = plan.changes.flatMap(\.details)
+        let difference =
+            facts.contents(file.path) == nil
+            ? "is missing"
+            : (["differs"] + (details.isEmpty ? [] : [details.joined(separator: ", ")])).joined(separator: ": ")
         let problem = plan.obstacle?.what ?? (plan.changes.isEmpty ? nil : difference)
-        findings.append(Finding(kind: Self.kind(of: file.path), title: file.path, problem: problem, why: file.why))
+        let why = plan.changes.first?.why ?? file.why
+        findings.append(
+            Finding(
+                kind: Self.kind(of: file.path), title: file.path, problem: problem, why: why.isEmpty ? file.why : why))
         if let recorded = plan.record { record.files.append(recorded) }
     }
 

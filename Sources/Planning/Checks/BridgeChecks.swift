@@ -74,7 +74,7 @@ package enum BridgeChecks {
         ]
     }
 
-    /// A network whose packets no rule of the host sees, so that only what it is attached to can keep them from IMDS.
+    /// A network without a bridge that is known of, such as one whose packets no rule of the host sees.
     private static func beyondRules(_ network: DockerNetwork) -> Check? {
         guard case .driver(let driver) = network.link else { return nil }
         return Check(

@@ -63,7 +63,7 @@ package struct VerificationFacts: Sendable {
     package var bridges: Result<[String], Failure>?
     /// The networks of the host's bridges, by the bridges' names; none where they are not known.
     package var networks: [String: [IPPrefix]] = [:]
-    /// The Docker networks that have a bridge; none where the engine did not say.
+    /// The Docker networks that lead out of the host; nil where the engine did not say.
     package var dockerNetworks: [DockerNetwork]? = []
     /// nil where there is no running host.
     package var agent: AgentFacts?

@@ -53,6 +53,9 @@ package struct CheckContext: Sendable {
         }
         return nil
     }
+
+    /// How that is told where a check depends on the table.
+    var spoiledEvidence: String? { spoiled.map { "what is wrong with our table comes first: \($0.identifier)" } }
 }
 
 /// What verify looks at beyond what apply needs to know.

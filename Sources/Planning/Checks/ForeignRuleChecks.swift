@@ -94,8 +94,7 @@ enum ForeignRuleChecks {
     }
 
     private static func lacking(_ rule: String, _ context: CheckContext) -> String {
-        context.spoiled.map { "what is wrong with our table comes first: \($0.identifier)" }
-            ?? "\(rule) is missing or altered"
+        context.spoiledEvidence ?? "\(rule) is missing or altered"
     }
 
     private static var requestOfHost: Packet {

@@ -16,10 +16,10 @@ enum RuleChecks {
             if problem == missing, elsewhere.contains(planned.rule.title) {
                 problem = "is in \(context.plan.backend.other.rawValue) instead"
             }
-            if problem == nil, let spoiled = context.spoiled {
-                let evidence = "is there, but what is wrong with our table comes first: \(spoiled.identifier)"
+            if problem == nil, let spoiled = context.spoiledEvidence {
                 return Check(
-                    kind(of: planned.rule), planned.rule.title, .skipped, evidence: evidence, why: planned.why)
+                    kind(of: planned.rule), planned.rule.title, .skipped, evidence: "is there, but \(spoiled)",
+                    why: planned.why)
             }
             return Check(kind(of: planned.rule), planned.rule.title, problem: problem, why: planned.why)
         }

@@ -137,11 +137,9 @@ package struct PersistencePlan: Sendable {
         let plan = FilePlanner(facts: facts).plan(file)
         if !plan.changes.isEmpty { makeFolders(above: file.path, facts) }
         take(plan, path: file.path, facts)
-        let details = plan.changes.flatMap(\.details)
+        let details = plan.changes.flatMap(\.details).joined(separator: ", ")
         let difference =
-            facts.contents(file.path) == nil
-            ? "is missing"
-            : (["differs"] + (details.isEmpty ? [] : [details.joined(separator: ", ")])).joined(separator: ": ")
+            facts.contents(file.path) == nil ? "is missing" : details.isEmpty ? "differs" : "differs: \(details)"
         let problem = plan.obstacle?.what ?? (plan.changes.isEmpty ? nil : difference)
         let why = plan.changes.first?.why ?? file.why
         findings.append(
